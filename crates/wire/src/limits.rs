@@ -1,0 +1,30 @@
+//! Every limit of the protocol by name. Both ends check them, before anything is allocated.
+
+/// Changes in one segment.
+pub const SEGMENT_CHANGES_MAX: u32 = 256;
+/// Bytes of one segment's changes before compression.
+pub const SEGMENT_PLAIN_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of one item as it travels: a segment, with what stands round it.
+pub const ITEM_BYTES_MAX: u64 = 1024 * 1024 + 64 * 1024;
+/// Runs, heads, attestations and erasures that one segment may list.
+pub const SEGMENT_LIST_MAX: u64 = SEGMENT_CHANGES_MAX as u64;
+/// Elements of keyed lists in one segment.
+pub const SEGMENT_ELEMENTS_MAX: usize = 64 * 1024;
+/// Columns in one segment.
+pub const SEGMENT_COLUMNS_MAX: usize = 4096;
+/// Depth of a value: a list of groups of lists is three.
+pub const VALUE_DEPTH_MAX: u32 = 8;
+/// Compartments in one hello, receipt or end.
+pub const COMPARTMENTS_MAX: u64 = 4096;
+/// Closed ranges in one cursor.
+pub const CURSOR_RANGES_MAX: u64 = 64;
+/// Streams in one receipt.
+pub const RECEIPT_STREAMS_MAX: u64 = 4096;
+/// Officers unlocked at once on one device.
+pub const HELLO_OFFICERS_MAX: u64 = 16;
+/// Names in one verdict.
+pub const VERDICT_NAMES_MAX: u64 = SEGMENT_CHANGES_MAX as u64;
+/// Bytes of an enrolment request or reply.
+pub const ENROL_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of a name in an enrolment.
+pub const ENROL_TEXT_BYTES_MAX: usize = 200;

@@ -1,0 +1,161 @@
+//! The device's first word: who is unlocked and where it stands.
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{Digest, Epoch, OfficerId};
+use minicbor::decode::Decoder;
+
+use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
+use crate::change::sha256;
+use crate::limits::{COMPARTMENTS_MAX, CURSOR_RANGES_MAX, HELLO_OFFICERS_MAX};
+use crate::{WireError, bounded};
+
+/// The protocol's version.
+pub const VERSION: u32 = 1;
+
+/// Sixteen bytes that stand for a whole list of cursors; zeros stand for an empty one.
+pub type Root = [u8; 16];
+
+/// How far a device has one compartment's feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The compartment.
+    pub compartment: Compartment,
+    /// Which life of the server's feed.
+    pub epoch: Epoch,
+    /// Closed ranges of feed numbers, ascending.
+    pub ranges: Vec<(u64, u64)>,
+    /// Eight bytes of the feed's chain after the greatest number.
+    pub chain: [u8; 8],
+    /// The compartment's digest at that place.
+    pub digest: Digest,
+}
+
+impl Cursor {
+    pub(crate) fn put(&self, e: &mut Enc<'_>) -> Put {
+        e.array(5)?.str(self.compartment.as_str())?.bytes(&self.epoch.0)?.array(self.ranges.len() as u64)?;
+        for (from, to) in &self.ranges {
+            e.array(2)?.u64(*from)?.u64(*to)?;
+        }
+        e.bytes(&self.chain)?.bytes(&self.digest.0)?.ok()
+    }
+
+    pub(crate) fn get(d: &mut Decoder<'_>) -> Result<Self, WireError> {
+        if d.array()? != Some(5) {
+            return Err(WireError::Malformed("a cursor of another length"));
+        }
+        let compartment = d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))?;
+        let epoch = Epoch(fixed(d)?);
+        let n = definite(d.array()?)?;
+        bounded("the ranges of a cursor", n, CURSOR_RANGES_MAX)?;
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for _ in 0..n {
+            let pair = (d.array()? == Some(2)).then(|| Ok::<_, WireError>((d.u64()?, d.u64()?))).transpose()?;
+            let (from, to) = pair.ok_or(WireError::Malformed("a range that is not a pair"))?;
+            if from == 0 || from > to || ranges.last().is_some_and(|l| l.1 >= from) {
+                return Err(WireError::Malformed("ranges out of order"));
+            }
+            ranges.push((from, to));
+        }
+        Ok(Self { compartment, epoch, ranges, chain: fixed(d)?, digest: Digest(fixed(d)?) })
+    }
+}
+
+/// Writes a list of cursors, sorted by compartment; both ends keep it in this form.
+pub fn write_cursors(cursors: &[Cursor]) -> Vec<u8> {
+    encode(|e| put_cursors(e, cursors))
+}
+
+fn put_cursors(e: &mut Enc<'_>, cursors: &[Cursor]) -> Put {
+    let mut sorted: Vec<&Cursor> = cursors.iter().collect();
+    sorted.sort_by(|a, b| a.compartment.cmp(&b.compartment));
+    e.array(sorted.len() as u64)?;
+    sorted.iter().try_for_each(|c| c.put(e))
+}
+
+pub(crate) fn get_cursors(d: &mut Decoder<'_>) -> Result<Vec<Cursor>, WireError> {
+    let n = definite(d.array()?)?;
+    bounded("the compartments of a message", n, COMPARTMENTS_MAX)?;
+    let mut out = Vec::with_capacity(room(n, d));
+    for _ in 0..n {
+        out.push(Cursor::get(d)?);
+    }
+    Ok(out)
+}
+
+/// Reads a list of cursors.
+pub fn read_cursors(bytes: &[u8]) -> Result<Vec<Cursor>, WireError> {
+    get_cursors(&mut Decoder::new(bytes))
+}
+
+/// The root of a list of cursors.
+pub fn root(cursors: &[Cursor]) -> Root {
+    if cursors.is_empty() {
+        return [0; 16];
+    }
+    let hash = sha256(&[b"daftar root 1", &write_cursors(cursors)]);
+    hash[..16].try_into().expect("a SHA-256 has 32 bytes")
+}
+
+/// The device's first word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The root of the list of cursors that the last completed exchange left.
+    pub root: Root,
+    /// The officers who are unlocked; what they may read is sent.
+    pub officers: Vec<OfficerId>,
+    /// The cursors that differ from that list; all of them when the root is zero.
+    pub cursors: Vec<Cursor>,
+    /// At most so many bytes are wanted in answer.
+    pub budget: Option<u64>,
+}
+
+impl Hello {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        encode(|e| {
+            e.map(3 + u64::from(!self.cursors.is_empty()) + u64::from(self.budget.is_some()))?;
+            e.u8(1)?.u32(VERSION)?;
+            e.u8(2)?.bytes(&self.root)?;
+            e.u8(3)?.array(self.officers.len() as u64)?;
+            for o in &self.officers {
+                e.bytes(&o.0)?;
+            }
+            if !self.cursors.is_empty() {
+                e.u8(4)?;
+                put_cursors(e, &self.cursors)?;
+            }
+            if let Some(budget) = self.budget {
+                e.u8(5)?.u64(budget)?;
+            }
+            e.ok()
+        })
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut d = Decoder::new(bytes);
+        let (mut root, mut officers, mut cursors, mut budget) = (None, Vec::new(), Vec::new(), None);
+        for _ in 0..definite(d.map()?)? {
+            match d.u32()? {
+                1 => {
+                    if d.u32()? == 0 {
+                        return Err(WireError::Malformed("a protocol of version 0"));
+                    }
+                }
+                2 => root = Some(fixed(&mut d)?),
+                3 => {
+                    let n = definite(d.array()?)?;
+                    bounded("the officers of a hello", n, HELLO_OFFICERS_MAX)?;
+                    for _ in 0..n {
+                        officers.push(OfficerId(fixed(&mut d)?));
+                    }
+                }
+                4 => cursors = get_cursors(&mut d)?,
+                5 => budget = Some(d.u64()?),
+                _ => {
+                    raw_item(&mut d)?;
+                }
+            }
+        }
+        let root = root.ok_or(WireError::Malformed("a hello without a root"))?;
+        Ok(Self { root, officers, cursors, budget })
+    }
+}
