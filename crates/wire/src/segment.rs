@@ -124,12 +124,12 @@ impl Segment {
             self.entries.iter().zip(self.first..).filter_map(|(e, n)| f(e).map(|b| (n, b))).collect()
         };
         let erased = numbered(|e| if let Body::Erased { k } = &e.body { Some(*k) } else { None });
-        let salts: Vec<(u64, [u8; 32])> = self
-            .entries
-            .iter()
-            .zip(self.first..)
-            .filter_map(|(e, n)| match &e.body {
-                Body::Whole { salt, .. } if run_of(&self.runs, n).is_none() => Some((n, *salt)),
+        // A salt is written where no run that is named here gives it.
+        let derived = |n: u64| run_of(&self.runs, n).map(|run| salt(&run.seed, n - run.first));
+        let salts: Vec<(u64, [u8; 32])> = (self.first..)
+            .zip(&self.entries)
+            .filter_map(|(n, e)| match &e.body {
+                Body::Whole { salt, .. } if derived(n) != Some(*salt) => Some((n, *salt)),
                 Body::Whole { .. } | Body::Erased { .. } => None,
             })
             .collect();
@@ -321,4 +321,45 @@ fn list<'b, T>(d: &mut Decoder<'b>, width: u64, f: impl Fn(&mut Decoder<'b>) -> 
         out.push(f(d)?);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use daftar_core::change::{Header, Op, Payload};
+    use daftar_core::ids::RecordId;
+    use daftar_core::record::Kind;
+    use daftar_core::time::{ClockReading, Stamp};
+
+    use super::*;
+
+    fn entry(n: u8, salt: [u8; 32]) -> Entry {
+        let header = Header {
+            device: DeviceId([1; 16]),
+            record: RecordId([n; 16]),
+            kind: Kind::Inspection,
+            author: OfficerId([2; 16]),
+            op: Op::Create,
+            stamp: Stamp { ms: 1_790_000_000_000, count: n.into() },
+            clock: ClockReading::default(),
+            parents: Vec::new(),
+        };
+        Entry::write(&header, &Payload::default(), salt).expect("a small change")
+    }
+
+    #[test]
+    fn a_salt_travels_by_itself_where_its_runs_seed_was_taken_away() {
+        // The second run began at 3; its seed is gone since an erasure, and the first run's would give other salts.
+        let (first, gone) = ([7; 32], [8; 32]);
+        let mut entries: Vec<Entry> = (0..2).map(|n| entry(n, salt(&first, n.into()))).collect();
+        entries.push(entry(2, salt(&gone, 0)));
+        let mut erased = entry(3, salt(&gone, 1));
+        let (was, k) = (erased.clone(), [9; 32]);
+        erased.body = Body::Erased { k };
+        assert_ne!(was, erased);
+        entries.push(erased);
+        let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([1; 16]), incarnation: Incarnation([3; 16]) };
+        let segment = Segment { stream, first: 1, entries, runs: vec![Run { first: 1, seed: first }], heads: Vec::new(), attestations: Vec::new() };
+        let bytes = segment.write().expect("it is written");
+        assert_eq!(Segment::read(&bytes), Ok(segment));
+    }
 }

@@ -1,0 +1,1 @@
+"""Reads what docs/protocol.md describes, written from that document alone. Shares no line with the Rust."""

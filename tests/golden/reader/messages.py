@@ -1,0 +1,251 @@
+"""The exchange, enrolment, feeds and seals (sections 6 and 7), each against its listing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from reader.base import FRAME_BYTES_MAX, Refused, check_compartment, compartment_digest
+from reader.base import must, must_array, must_bytes, must_keys, must_number, same, saw, sha256, verify
+from reader.cbor import CborReader, decode, encode
+from reader.segment import name_changes, pairs, read_segment
+
+
+def from_listing(value, folder: Path):
+    """The listing's notation as the protocol's values."""
+    if isinstance(value, list):
+        return tuple(from_listing(item, folder) for item in value)
+    if isinstance(value, dict):
+        return {int(key): from_listing(item, folder) for key, item in value.items()}
+    if isinstance(value, str) and value.startswith("h'"):
+        return bytes.fromhex(value[2:-1])
+    if isinstance(value, str) and value.startswith("file:"):
+        return (folder / value[5:]).read_bytes()
+    return value
+
+
+def check_cursor(cursor) -> None:
+    compartment, epoch, ranges, place, digest = must_array(cursor, 5, "cursor")
+    check_compartment(compartment)
+    must_bytes(epoch, 16, "epoch"), must_bytes(place, 8, "chain"), must_bytes(digest, 32, "digest")
+    last = 0
+    for begin, end in pairs(ranges):
+        must(last < must_number(begin, "from", 1) <= must_number(end, "to", 1), "ranges are not ascending")
+        last = end
+
+
+def root_of(cursors: tuple) -> bytes:
+    if not cursors:
+        return bytes(16)
+    return sha256(b"daftar root 1", encode(sorted(cursors, key=lambda cursor: cursor[0].encode())))[:16]
+
+
+def check_hello(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2, 3}, {4, 5}, "hello")
+    same(content[1], 1, "version")
+    for officer in must_array(content[3], None, "officers"):
+        must_bytes(officer, 16, "officer")
+    for cursor in must_array(content.get(4, ()), None, "cursors"):
+        check_cursor(cursor)
+    must_number(content.get(5, 0), "bytes wanted")
+    same(must_bytes(content[2], 16, "root"), root_of(context["cursors"]), "root")
+
+
+def check_receipt(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2, 3, 4}, set(), "receipt")
+    must_bytes(content[1], 16, "epoch"), must_number(content[2], "time")
+    for line in must_array(content[3], None, "streams"):
+        compartment, device, incarnation, up_to, head, backed_up = must_array(line, 6, "stream")
+        check_compartment(compartment)
+        must_bytes(device, 16, "device"), must_bytes(incarnation, 16, "incarnation"), must_bytes(head, 32, "head")
+        must_number(up_to, "up to"), must_number(backed_up, "backed up")
+    signed = encode((content[1], content[2], content[3]))
+    verify(context["server_key"], content[4], b"daftar receipt 1", signed)
+
+
+def check_item(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2, 3, 4, 5}, set(), "item")
+    check_place(content, context)
+    segment = read_segment(content[5])
+    same(segment.compartment, content[1], "compartment of an item's segment")
+    name_changes(segment)
+
+
+def check_place(content: dict, context: dict) -> None:
+    check_compartment(content[1])
+    must(must_number(content[2], "from", 1) <= must_number(content[3], "n", 1), "from beyond n")
+    place = content[4]
+    must(isinstance(place, bytes) and len(place) == 8, "an item's chain is not 8 bytes")
+    if content[1] == context["feed_of"] and content[3] < len(context["feed"]):
+        same(place, context["feed"][content[3]][:8], "chain")
+
+
+def check_rulings(rulings) -> None:
+    for ruling in must_array(rulings, None, "rulings"):
+        change, verdict, reason = must_array(ruling, 3, "ruling")
+        must_bytes(change, 32, "change")
+        must(verdict in (0, 1, 2), "an unknown verdict")
+        must(isinstance(reason, str), "a reason is text")
+
+
+def check_verdict(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2, 3, 4, 5, 6}, set(), "verdict")
+    check_place(content, context)
+    check_rulings(content[5])
+    signed = encode(content[1]) + encode(context["epoch"]) + encode(content[3]) + encode(encode(content[5]))
+    verify(context["server_key"], content[6], b"daftar verdict 1", signed)
+
+
+def check_notice(content: tuple, context: dict) -> None:
+    must(isinstance(content, tuple) and len(content) > 0, "a notice is an array")
+    shapes = {1: [], 2: [str, bool, bool], 3: [str, bytes, bytes, int], 4: [str, bytes, bytes, int, None]}
+    must(content[0] in shapes, "an unknown notice")
+    saw(f"notice {content[0]}")
+    shape = shapes[content[0]]
+    must(len(content) == 1 + len(shape), "a notice of a wrong length")
+    must(all(sort is None or type(item) is sort for item, sort in zip(content[1:], shape)), "a notice of a wrong shape")
+
+
+def check_end(content: dict, context: dict) -> None:
+    must_keys(content, {1}, {2, 3}, "end")
+    must_number(content[1], "time")
+    for cursor in must_array(content.get(2, ()), None, "cursors"):
+        check_cursor(cursor)
+    must(content.get(3, True) is True, "more is true or absent")
+
+
+CHECKS = {1: check_hello, 4: check_receipt, 5: check_item, 6: check_verdict, 7: check_notice, 8: check_end}
+
+
+def read_frames(data: bytes) -> list[tuple[int, bytes]]:
+    reader, frames = CborReader(data), []
+    while reader.at < len(data):
+        frame = reader.item()
+        must(isinstance(frame, bytes) and 1 <= len(frame) <= FRAME_BYTES_MAX, "no frame")
+        frames.append((frame[0], frame[1:]))
+    return frames
+
+
+def context_of(listing: dict, folder: Path) -> dict:
+    feed = json.loads((folder / listing["feed"]).read_text()) if "feed" in listing else None
+    return {
+        "cursors": from_listing(listing.get("cursors", []), folder),
+        "server_key": bytes.fromhex(listing.get("server_key", "")),
+        "epoch": bytes.fromhex(listing.get("epoch", "")),
+        "feed_of": feed["compartment"] if feed else None,
+        "feed": [bytes.fromhex(value) for value in feed["chain"]] if feed else [],
+    }
+
+
+def check_frames(data: bytes, listing: dict, folder: Path) -> None:
+    context, frames = context_of(listing, folder), read_frames(data)
+    same([byte for byte, _ in frames], [frame["byte"] for frame in listing["frames"]], "frames")
+    for (byte, content), wanted in zip(frames, listing["frames"], strict=True):
+        saw(f"frame {byte}")
+        if byte in CHECKS:
+            CHECKS[byte](decode(content), context)
+            same(content, encode(from_listing(wanted["content"], folder)), f"content of frame {byte}")
+        elif byte == 2:
+            name_changes(read_segment(content))
+            same(content, from_listing(wanted["content"], folder), "segment")
+        else:
+            same(content, from_listing(wanted.get("content", "h''"), folder), f"content of frame {byte}")
+
+
+def check_enrol_question(data: bytes, listing: dict, folder: Path) -> None:
+    found = must_keys(decode(data), set(range(1, 7)), set(), "an enrolment's question")
+    must(isinstance(found[1], bytes) and isinstance(found[2], str), "secret or name")
+    for key in (3, 4, 5, 6):
+        must_bytes(found[key], 32, "a public key")
+    same(data, encode(from_listing(listing["content"], folder)), "content")
+
+
+def check_enrol_answer(data: bytes, listing: dict, folder: Path) -> None:
+    found = must_keys(decode(data), set(range(1, 15)), {15}, "an enrolment's answer")
+    for key, length in ((1, 16), (4, 16), (5, 32), (6, 32), (7, 16), (8, 16)):
+        must_bytes(found[key], length, f"key {key}")
+    must(isinstance(found[2], bytes) and isinstance(found[3], bytes), "certificates are bytes")
+    must(all(isinstance(found[key], str) for key in (9, 10, 11, 12)), "names are text")
+    must_number(found[13], "the device's digit")
+    for compartment, read, write in must_array(found[14], None, "grants"):
+        check_compartment(compartment)
+        must(isinstance(read, bool) and isinstance(write, bool), "a grant is read and write")
+    same(data, encode(from_listing(listing["content"], folder)), "content")
+
+
+def check_code(data: bytes, listing: dict, folder: Path) -> None:
+    try:
+        text = data.decode("ascii")
+        must(text.startswith("daftar1.") and "=" not in text, "no code of an enrolment")
+        coded = text.removeprefix("daftar1.")
+        inner = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise Refused("the code is no base64url") from None
+    address, ca, secret = must_array(decode(inner), 3, "code")
+    must(isinstance(address, str) and isinstance(secret, bytes), "address or secret")
+    must_bytes(ca, 32, "SHA-256 of the CA's certificate")
+    same(inner, encode(from_listing(listing["content"], folder)), "content")
+    same(base64.urlsafe_b64encode(inner).decode().rstrip("="), coded, "the unused bits of the last letter")
+
+
+def check_feed(listing: dict, folder: Path) -> None:
+    value = sha256(b"daftar feed 1", listing["compartment"].encode(), bytes.fromhex(listing["epoch"]))
+    found = [value.hex()]
+    for listed in listing["entries"]:
+        entry = from_listing(listed, folder)
+        must(entry[0] in (1, 2) and len(entry) == (6 if entry[0] == 1 else 2), "an entry of an unknown form")
+        if entry[0] == 2:
+            check_rulings(decode(entry[1]))
+        value = sha256(value, sha256(encode(entry)))
+        found.append(value.hex())
+    same(found, listing["chain"], "chain")
+
+
+def check_digest(listing: dict, folder: Path) -> None:
+    streams = [from_listing(stream, folder) for stream in listing["streams"]]
+    same(compartment_digest(streams).hex(), listing["digest"], "digest")
+
+
+KEM, SUITE = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x03"
+
+
+def labeled_extract(suite: bytes, salt: bytes, label: bytes, key: bytes) -> bytes:
+    return hmac.new(salt, b"HPKE-v1" + suite + label + key, hashlib.sha256).digest()
+
+
+def labeled_expand(suite: bytes, key: bytes, label: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand of at most 32 bytes, which is its first block."""
+    labeled = length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
+    return hmac.new(key, labeled + b"\x01", hashlib.sha256).digest()[:length]
+
+
+def hpke_open(sealed: bytes, secret: bytes, info: bytes, aad: bytes) -> bytes:
+    """RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, ChaCha20Poly1305 0x0003."""
+    must(len(sealed) > 33 and sealed[0] == 1, "no seal of suite 1")
+    given, own = sealed[1:33], X25519PrivateKey.from_private_bytes(secret)
+    try:
+        shared = own.exchange(X25519PublicKey.from_public_bytes(given))
+    except ValueError:
+        raise Refused("an encapsulated key of low order") from None
+    both = given + own.public_key().public_bytes_raw()
+    shared = labeled_expand(KEM, labeled_extract(KEM, b"", b"eae_prk", shared), b"shared_secret", both, 32)
+    context = b"\x00" + labeled_extract(SUITE, b"", b"psk_id_hash", b"") + labeled_extract(SUITE, b"", b"info_hash", info)
+    secret = labeled_extract(SUITE, shared, b"secret", b"")
+    key, nonce = (labeled_expand(SUITE, secret, label, context, n) for label, n in ((b"key", 32), (b"base_nonce", 12)))
+    try:
+        return ChaCha20Poly1305(key).decrypt(nonce, sealed[33:], aad)
+    except InvalidTag:
+        raise Refused("a seal does not open") from None
+
+
+def check_seal(data: bytes, listing: dict, folder: Path) -> None:
+    info = f"daftar {listing['purpose']} {listing['version']}".encode()
+    opened = hpke_open(data, bytes.fromhex(listing["secret"]), info, bytes.fromhex(listing["aad"]))
+    same(opened.hex(), listing["plain"], "what was sealed")
