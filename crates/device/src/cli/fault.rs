@@ -1,0 +1,89 @@
+//! Why a command did not do what it was asked: status, code and sentence. Never a sentence that holds a record.
+
+use daftar_device::Error;
+use daftar_device::sync::{LinkError, SyncError};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Fault {
+    /// The exit status.
+    pub status: u8,
+    /// A code for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+const REFUSED: u8 = 1;
+const USAGE: u8 = 2;
+const LOCKED: u8 = 3;
+const NO_LINK: u8 = 4;
+const NOT_HQ: u8 = 5;
+const ALREADY_OPEN: u8 = 6;
+const STORAGE_FULL: u8 = 7;
+const OURS: u8 = 70;
+
+impl Fault {
+    fn new(status: u8, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+
+    /// The command line is not right.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, "usage", message)
+    }
+
+    /// Some input is not right.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(REFUSED, "input", message)
+    }
+
+    /// No PIN.
+    pub fn locked(message: impl Into<String>) -> Self {
+        Self::new(LOCKED, "locked", message)
+    }
+
+    /// Our own mistake, with an id by which its line in the log is found.
+    pub fn ours(error: impl std::fmt::Display) -> Self {
+        let mut id = [0; 4];
+        let _ = getrandom::fill(&mut id);
+        let trace = id.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        tracing::error!(trace, %error, "unexpected");
+        Self::new(OURS, "unexpected", format!("something went wrong that should not; all that was saved is kept (trace {trace})"))
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(e: Error) -> Self {
+        let status = match &e {
+            Error::AlreadyOpen => ALREADY_OPEN,
+            Error::NotEnrolled | Error::NoOfficer(_) | Error::WhichOfficer(_) => USAGE,
+            Error::PinWrong { .. } | Error::PinTooShort { .. } => LOCKED,
+            Error::StorageFull => STORAGE_FULL,
+            Error::NoCompartment(_)
+            | Error::Denied { .. }
+            | Error::NoRecord(_)
+            | Error::Amend(_)
+            | Error::Input(_)
+            | Error::Fork(_)
+            | Error::Damaged { .. }
+            | Error::OtherDevice
+            | Error::Wire(_) => REFUSED,
+            Error::Database(_) | Error::File(_) | Error::Unexpected(_) | Error::Build(_) => return Self::ours(e),
+        };
+        Self::new(status, e.code(), e.to_string())
+    }
+}
+
+impl From<SyncError> for Fault {
+    fn from(e: SyncError) -> Self {
+        let status = match e {
+            SyncError::Store(e) => return e.into(),
+            SyncError::Link(LinkError::NotHq(_) | LinkError::Refused(_)) => NOT_HQ,
+            SyncError::Link(LinkError::NoLink(_) | LinkError::Portal | LinkError::Busy { .. } | LinkError::Status(_))
+            | SyncError::Cut
+            | SyncError::Protocol(_) => NO_LINK,
+        };
+        Self::new(status, e.code(), e.to_string())
+    }
+}

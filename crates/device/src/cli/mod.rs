@@ -1,0 +1,140 @@
+//! The command line: arguments in, calls to the engine, an exit status out. Decides nothing about records.
+
+mod amend;
+mod enrol;
+mod fault;
+mod import;
+mod out;
+mod read;
+mod status;
+mod sync;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use daftar_device::{Device, Store};
+use zeroize::Zeroizing;
+
+use fault::Fault;
+use out::Out;
+
+/// The environment's variable that stands in for typing a PIN.
+const PIN_VARIABLE: &str = "DAFTAR_PIN";
+
+/// The offline notebook without a screen.
+///
+/// Every command opens the notebook in --home, asks for the officer's PIN (or takes it from DAFTAR_PIN) and says what it did.
+/// Exit status: 0 done; 1 some input was refused; 2 wrong usage; 3 PIN wrong or locked; 4 no link, everything is kept;
+/// 5 not headquarters' server, or refused by it; 6 already open elsewhere; 7 storage full; 70 our mistake.
+#[derive(Parser)]
+#[command(name = "daftar", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Common {
+    /// The notebook's folder.
+    #[arg(long, global = true, env = "DAFTAR_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// The officer's handle, where several are enrolled on this device.
+    #[arg(long, global = true, value_name = "NAME")]
+    officer: Option<String>,
+    /// Print JSON for programs; errors too, as {"error":{"code","message"}}.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enrol an officer on this device by the code that headquarters gave.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook enrol daftar1.g2ox… --device-name 'IMT-3 tablet 1'")]
+    Enrol(enrol::Enrol),
+    /// Bring in records, one JSON object a line; what cannot be taken is named by line.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook import records.ndjson")]
+    Import(import::Import),
+    /// List records of a kind, the latest first.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook list inspection --limit 20")]
+    List(read::List),
+    /// Find records by names, plates and numbers, in any script.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook search Юсупов")]
+    Search(read::Search),
+    /// Show one record with its history and open conflicts.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook show 01a090a1-522e-78c7-acfe-9ea9e1fab9d7")]
+    Show(read::Show),
+    /// Amend a record's fields.
+    #[command(
+        after_help = "Example:\n  daftar --home ~/notebook amend 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 vehicle.colour=green persons.2.phone=null"
+    )]
+    Amend(amend::Amend),
+    /// Send what waits to headquarters and fetch what is new.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook sync")]
+    Sync,
+    /// Say what waits, what is in conflict and what each compartment holds.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
+    Status,
+    /// Check every name, chain and signature again, and that records are what their changes say.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook verify")]
+    Verify,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DAFTAR_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let arguments = Arguments::parse();
+    let out = Out::new(arguments.common.json);
+    // A panic's own words may hold what an officer wrote, so they are not printed.
+    std::panic::set_hook(Box::new(|p| tracing::error!(at = p.location().map(tracing::field::display), "panicked")));
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&arguments, &out)));
+    match done.unwrap_or_else(|_| Err(Fault::ours("it stopped half-way"))) {
+        Ok(status) => ExitCode::from(status),
+        Err(fault) => {
+            out.fault(&fault);
+            ExitCode::from(fault.status)
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Enrol(c) => c.run(common, out),
+        Command::Import(c) => c.run(&common.unlocked()?, out),
+        Command::List(c) => c.run(&common.unlocked()?, out),
+        Command::Search(c) => c.run(&common.unlocked()?, out),
+        Command::Show(c) => c.run(&common.unlocked()?, out),
+        Command::Amend(c) => c.run(&common.unlocked()?, out),
+        Command::Sync => sync::run(&common.unlocked()?, out),
+        Command::Status => status::status(&common.unlocked()?, out),
+        Command::Verify => status::verify(&common.unlocked()?, out),
+    }
+}
+
+impl Common {
+    fn device(&self) -> Result<Device, Fault> {
+        let home = self.home.as_ref().ok_or_else(|| Fault::usage("name the notebook's folder by --home DIR or DAFTAR_HOME"))?;
+        Ok(Device::open(home)?)
+    }
+
+    fn unlocked(&self) -> Result<Arc<Store>, Fault> {
+        let device = self.device()?;
+        let officer = device.officer(self.officer.as_deref())?;
+        let pin = pin(&format!("PIN of {}: ", officer.handle))?;
+        Ok(Arc::new(device.unlock(&officer.handle, &pin)?))
+    }
+}
+
+fn pin(prompt: &str) -> Result<Zeroizing<String>, Fault> {
+    if let Ok(pin) = std::env::var(PIN_VARIABLE) {
+        return Ok(Zeroizing::new(pin));
+    }
+    rpassword::prompt_password(prompt)
+        .map(Zeroizing::new)
+        .map_err(|_| Fault::locked(format!("no PIN: there is no terminal to ask on, and {PIN_VARIABLE} is not set")))
+}

@@ -1,0 +1,73 @@
+//! `status` and `verify`: what is here, and whether it holds. Never changes anything.
+
+use std::sync::Arc;
+
+use daftar_core::compartment::Compartment;
+use daftar_core::time::format_time;
+use daftar_device::Store;
+use daftar_device::vault::Counts;
+use serde_json::{Map, Value, json};
+
+use super::fault::Fault;
+use super::out::Out;
+
+/// What waits, what is in conflict, what each compartment holds.
+pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
+    let counts = store
+        .compartments()
+        .into_iter()
+        .map(|c| Ok((store.counts(&c)?, c)))
+        .collect::<daftar_device::Result<Vec<(Counts, Compartment)>>>()?;
+    let (waiting, conflicts) = (store.waiting()?, counts.iter().map(|(n, _)| n.conflicts).sum::<u64>());
+    let closed: Vec<String> = store.closed().iter().map(ToString::to_string).collect();
+    let hq = store.device().last_hq_ms.map(|ms| format_time(i64::try_from(ms).unwrap_or(i64::MAX)));
+    out.say(
+        || {
+            let compartments: Map<String, Value> = counts
+                .iter()
+                .map(|(n, c)| (c.to_string(), json!({"records": n.records, "changes": n.changes, "digest": n.digest.to_string()})))
+                .collect();
+            json!({"waiting": waiting, "conflicts": conflicts, "compartments": compartments, "closed": closed, "hq_time": hq})
+        },
+        || {
+            let mut lines = vec![
+                match waiting {
+                    0 => "Headquarters has everything that was saved here.".to_owned(),
+                    n => format!("{n} changes wait for headquarters."),
+                },
+                format!("Headquarters was last reached: {}.", hq.as_deref().unwrap_or("never")),
+                format!("{conflicts} records need a decision."),
+            ];
+            lines.extend(counts.iter().map(|(n, c)| format!("  {c}: {} records, {} changes, digest {}", n.records, n.changes, n.digest)));
+            lines.extend(
+                closed.iter().map(|c| format!("  {c}: closed, its file is missing or damaged, or a colleague has not handed over its key")),
+            );
+            lines
+        },
+    );
+    Ok(0)
+}
+
+/// Checks everything again.
+pub fn verify(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
+    let v = store.verify()?;
+    out.say(
+        || {
+            let bad: Vec<Value> =
+                v.bad.iter().map(|b| json!({"compartment": b.compartment.to_string(), "what": b.what, "n": b.n, "why": b.why})).collect();
+            json!({"streams": v.streams, "changes": v.changes, "bad": bad})
+        },
+        || {
+            let mut lines = vec![format!("{} streams with {} changes were checked.", v.streams, v.changes)];
+            if v.bad.is_empty() {
+                lines.push("Every name, chain, signature and record holds.".into());
+            }
+            lines.extend(v.bad.iter().map(|b| match b.n {
+                Some(n) => format!("  {}: stream {}, change {n}: {} does not hold", b.compartment, b.what, b.why),
+                None => format!("  {}: record {}: {} does not hold", b.compartment, b.what, b.why),
+            }));
+            lines
+        },
+    );
+    Ok(u8::from(!v.bad.is_empty()))
+}

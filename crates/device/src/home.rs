@@ -1,0 +1,75 @@
+//! A home folder: what lies where, and who has it open. Never reads a record.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// SQLite before this loses data when a write-ahead log is reset at the wrong moment.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// A folder that this process alone has open.
+#[derive(Debug)]
+pub struct Home {
+    dir: PathBuf,
+    /// Held for as long as the home is open.
+    _lock: File,
+}
+
+impl Home {
+    /// Opens a home, made if it is not there; `AlreadyOpen` if another process has it.
+    pub fn open(dir: &Path) -> Result<Self> {
+        check_build()?;
+        for d in [dir.to_owned(), dir.join("vault"), dir.join("officer")] {
+            fs::create_dir_all(&d)?;
+            private(&d, 0o700)?;
+        }
+        let path = dir.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&path)?;
+        private(&path, 0o600)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::AlreadyOpen),
+            Err(TryLockError::Error(e)) => Err(e.into()),
+        }
+    }
+
+    /// The keyring's file.
+    pub fn keyring(&self) -> PathBuf {
+        self.dir.join("keyring.db")
+    }
+
+    /// A compartment's file, by its random name.
+    pub fn vault(&self, file: &str) -> PathBuf {
+        self.dir.join("vault").join(format!("{file}.db"))
+    }
+
+    /// An officer's own file, by its random name.
+    pub fn own(&self, file: &str) -> PathBuf {
+        self.dir.join("officer").join(format!("{file}.db"))
+    }
+}
+
+/// Makes a file or folder its owner's alone, where the system knows such a thing.
+pub(crate) fn private(path: &Path, mode: u32) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
+}
+
+fn check_build() -> Result<()> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(Error::Build(format!("SQLite {} is too old", rusqlite::version())));
+    }
+    let memory = rusqlite::Connection::open_in_memory()?;
+    let cipher: Option<String> = memory.query_row("PRAGMA cipher_version", [], |r| r.get(0)).ok();
+    if cipher.is_none_or(|v| v.is_empty()) {
+        return Err(Error::Build("SQLCipher is missing".into()));
+    }
+    Ok(())
+}

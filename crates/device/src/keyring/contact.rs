@@ -1,0 +1,94 @@
+//! What the device remembers of headquarters between exchanges, and the settings of the screens. Holds no secret.
+
+use daftar_core::time::{ClockQuality, ClockReading};
+use rusqlite::{OptionalExtension, params};
+
+use super::Keyring;
+use crate::error::Result;
+use crate::sql::{int, uint};
+
+/// A comparison with headquarters' time is recent for so long.
+const RECENT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How the last attempt to reach headquarters ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactOutcome {
+    /// The exchange completed.
+    Finished {
+        /// Headquarters' time, in milliseconds of UTC.
+        hq_time_ms: u64,
+    },
+    /// It did not.
+    Failed {
+        /// Why: `no_link`, `portal`, `not_hq`, …
+        code: String,
+    },
+}
+
+/// What the sync strip says of headquarters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Headquarters' time when it was last reached, in milliseconds of UTC.
+    pub hq_time_ms: Option<u64>,
+    /// The device's time then.
+    pub device_time_ms: Option<u64>,
+    /// Why the last attempt failed; `None` if it did not.
+    pub error: Option<String>,
+    /// The device's time of the last attempt.
+    pub tried_ms: u64,
+}
+
+impl Keyring {
+    /// Notes an attempt to reach headquarters.
+    pub(crate) fn note_contact(&self, outcome: &ContactOutcome, now_ms: u64) -> Result<()> {
+        let (reached, code) = match outcome {
+            ContactOutcome::Finished { hq_time_ms } => (Some(int(*hq_time_ms)), None),
+            ContactOutcome::Failed { code } => (None, Some(code.as_str())),
+        };
+        self.conn().execute(
+            "INSERT INTO contact(one, hq_time_ms, device_time_ms, error, tried_ms) VALUES (1, ?1, iif(?1 IS NULL, NULL, ?2), ?3, ?2)
+             ON CONFLICT(one) DO UPDATE SET hq_time_ms = coalesce(excluded.hq_time_ms, hq_time_ms),
+             device_time_ms = coalesce(excluded.device_time_ms, device_time_ms), error = excluded.error, tried_ms = excluded.tried_ms",
+            params![reached, int(now_ms), code],
+        )?;
+        Ok(())
+    }
+
+    /// What is remembered of headquarters.
+    pub fn contact(&self) -> Result<Option<Contact>> {
+        let row = self.conn().query_row("SELECT hq_time_ms, device_time_ms, error, tried_ms FROM contact", [], |r| {
+            Ok(Contact {
+                hq_time_ms: r.get::<_, Option<i64>>(0)?.map(uint),
+                device_time_ms: r.get::<_, Option<i64>>(1)?.map(uint),
+                error: r.get(2)?,
+                tried_ms: uint(r.get(3)?),
+            })
+        });
+        Ok(row.optional()?)
+    }
+
+    /// How well the device knows the time.
+    pub(crate) fn clock_reading(&self, now_ms: u64) -> Result<ClockReading> {
+        let Some(Contact { hq_time_ms: Some(hq), device_time_ms: Some(device), .. }) = self.contact()? else {
+            return Ok(ClockReading::default());
+        };
+        let recent = now_ms >= device && now_ms - device <= RECENT_MS;
+        let offset = i128::from(hq) - i128::from(device);
+        Ok(ClockReading {
+            offset_ms: i64::try_from(offset).unwrap_or(0),
+            quality: if recent { ClockQuality::Recent } else { ClockQuality::Stale },
+        })
+    }
+
+    /// A setting of the screens: language, theme, text size.
+    pub fn setting(&self, key: &str) -> Result<Option<String>> {
+        Ok(self.conn().query_row("SELECT v FROM setting WHERE k = ?1", [key], |r| r.get(0)).optional()?)
+    }
+
+    /// Keeps a setting of the screens.
+    pub fn set_setting(&self, key: &str, value: &str) -> Result<()> {
+        self.conn()
+            .execute("INSERT INTO setting(k, v) VALUES (?1, ?2) ON CONFLICT(k) DO UPDATE SET v = excluded.v", params![key, value])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! The keyring: who is enrolled on this device and the keys that are theirs. A plain database: every secret in it but
+//! the device's own keys is sealed to an officer. Never holds a record, and never says in plain which compartments there are.
+
+mod contact;
+mod door;
+mod officer;
+mod pin;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use daftar_core::ids::{DeviceId, Epoch};
+use daftar_wire::enrol::{EnrolRequest, Enrolled};
+use daftar_wire::seal;
+use daftar_wire::sign::SigningKey;
+use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite_migration::{M, Migrations};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::random::random;
+
+pub use contact::{Contact, ContactOutcome};
+pub use door::Door;
+pub use officer::{OfficerEntry, Session};
+use officer::{OfficerKeys, Sealed};
+pub use pin::PIN_CHARS_MIN;
+
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+
+/// What protects the device's own private keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// The file's permissions alone: no hardware key store is used on this platform yet.
+    FilePermissions,
+}
+
+impl Protection {
+    fn number(self) -> u32 {
+        match self {
+            Self::FilePermissions => 0,
+        }
+    }
+}
+
+/// The keyring's database.
+pub struct Keyring {
+    conn: Mutex<Connection>,
+}
+
+/// Keys made for an officer who is being enrolled, until headquarters has answered.
+pub struct Enrolling {
+    officer: OfficerKeys,
+    secret: [u8; 16],
+    device_name: String,
+}
+
+/// The device as headquarters knows it, with its keys.
+pub(crate) struct DeviceRow {
+    pub(crate) name: String,
+    pub(crate) device: DeviceId,
+    pub(crate) signing: SigningKey,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) ca: Vec<u8>,
+    pub(crate) address: String,
+    pub(crate) server: DeviceId,
+    pub(crate) server_signing: [u8; 32],
+    pub(crate) epoch: Epoch,
+    pub(crate) digit: u32,
+}
+
+impl Keyring {
+    /// Opens the keyring, made if it is not there.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut conn = Connection::open(path)?;
+        crate::home::private(path, 0o600)?;
+        conn.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
+             PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1024;",
+        )
+        .map_err(|e| {
+            tracing::error!(error = %e, "the keyring does not open");
+            let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+            if full { Error::StorageFull } else { Error::Damaged { what: "keyring".into() } }
+        })?;
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
+        Ok(Self { conn: Mutex::new(conn) })
+    }
+
+    fn conn(&self) -> MutexGuard<'_, Connection> {
+        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What protects the device's own private keys.
+    pub fn protection(&self) -> Protection {
+        Protection::FilePermissions
+    }
+
+    /// Makes the keys for an enrolment and what is to be asked. The device's keys are made once and kept; the officer's are kept under
+    /// his new PIN until headquarters has answered, so that a question whose answer was lost is asked again and not another one.
+    pub fn enrol_request(&self, secret: [u8; 16], device_name: &str, pin: &str) -> Result<(Enrolling, EnrolRequest)> {
+        pin::check(pin)?;
+        let (signing, device_sealing) = self.device_keys(device_name)?;
+        let officer = self.pending(secret, pin)?;
+        let request = EnrolRequest {
+            secret,
+            device_name: device_name.to_owned(),
+            device_signing: signing.verifying_key().to_bytes(),
+            device_sealing,
+            officer_signing: officer.signing.verifying_key().to_bytes(),
+            officer_sealing: officer.sealing,
+        };
+        Ok((Enrolling { officer, secret, device_name: device_name.to_owned() }, request))
+    }
+
+    fn pending(&self, secret: [u8; 16], pin: &str) -> Result<OfficerKeys> {
+        let conn = self.conn();
+        let kept: Option<Sealed> = conn
+            .query_row("SELECT salt, memory_kib, passes, lanes, nonce, sealed FROM pending WHERE secret = ?1", [secret], |r| {
+                Sealed::row(r, 0)
+            })
+            .optional()?;
+        if let Some(keys) = kept.map(|s| s.open(pin)).transpose()?.flatten() {
+            return Ok(keys);
+        }
+        let keys = OfficerKeys::draw()?;
+        let s = Sealed::seal(pin, &keys)?;
+        conn.execute(
+            "INSERT OR REPLACE INTO pending(secret, salt, memory_kib, passes, lanes, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![secret, s.salt, s.cost.memory_kib, s.cost.passes, s.cost.lanes, s.nonce, s.sealed],
+        )?;
+        Ok(keys)
+    }
+
+    /// The device's Ed25519 key and the public half of its X25519 key.
+    fn device_keys(&self, name: &str) -> Result<(SigningKey, seal::SealingKey)> {
+        let conn = self.conn();
+        let kept = conn
+            .query_row("SELECT signing, sealing FROM device", [], |r| Ok((Zeroizing::new(r.get(0)?), Zeroizing::new(r.get(1)?))))
+            .optional()?;
+        let (signing, sealing): (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>) = match kept {
+            Some(keys) => keys,
+            None => {
+                let keys = (Zeroizing::new(random()?), Zeroizing::new(random()?));
+                conn.execute(
+                    "INSERT INTO device(one, name, signing, sealing, protection) VALUES (1, ?1, ?2, ?3, ?4)",
+                    params![name, *keys.0, *keys.1, self.protection().number()],
+                )?;
+                keys
+            }
+        };
+        Ok((SigningKey::from_bytes(&signing), seal::key_pair(&sealing).1))
+    }
+
+    /// Keeps what headquarters answered about the device.
+    fn keep_device(conn: &Connection, enrolling: &Enrolling, e: &Enrolled, address: &str) -> Result<()> {
+        let known: Option<Vec<u8>> = conn.query_row("SELECT device FROM device", [], |r| r.get(0)).optional()?.flatten();
+        if known.is_some_and(|d| d != e.device.0) {
+            return Err(Error::OtherDevice);
+        }
+        conn.execute(
+            "UPDATE device SET name = coalesce(nullif(?1, ''), name), device = ?2, certificate = ?3, ca = ?4, address = ?5,
+             server = ?6, server_signing = ?7, server_sealing = ?8, epoch = ?9, digit = ?10",
+            params![
+                enrolling.device_name,
+                e.device.0,
+                e.certificate,
+                e.ca,
+                address,
+                e.server.0,
+                e.server_signing,
+                e.server_sealing,
+                e.epoch.0,
+                e.digit
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The device, once somebody is enrolled.
+    pub(crate) fn device(&self) -> Result<DeviceRow> {
+        self.conn()
+            .query_row(
+                "SELECT name, device, signing, certificate, ca, address, server, server_signing, epoch, digit
+                 FROM device WHERE device IS NOT NULL",
+                [],
+                |r| {
+                    Ok(DeviceRow {
+                        name: r.get(0)?,
+                        device: DeviceId(r.get(1)?),
+                        signing: SigningKey::from_bytes(&Zeroizing::new(r.get(2)?)),
+                        certificate: r.get(3)?,
+                        ca: r.get(4)?,
+                        address: r.get(5)?,
+                        server: DeviceId(r.get(6)?),
+                        server_signing: r.get(7)?,
+                        epoch: Epoch(r.get(8)?),
+                        digit: r.get(9)?,
+                    })
+                },
+            )
+            .optional()?
+            .ok_or(Error::NotEnrolled)
+    }
+
+    /// Headquarters' address is another now; its CA is not.
+    pub fn set_address(&self, address: &str) -> Result<()> {
+        self.conn().execute("UPDATE device SET address = ?1", [address])?;
+        Ok(())
+    }
+}

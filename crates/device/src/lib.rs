@@ -1,0 +1,20 @@
+//! One device's engine: its keyring, its compartments' files, its log and search, and the exchange with headquarters.
+//! Knows nothing of the window: whoever shows something calls this.
+
+pub mod clock;
+pub mod device;
+pub mod draft;
+mod error;
+pub mod form;
+mod home;
+pub mod keyring;
+mod random;
+mod sql;
+pub mod sync;
+#[cfg(test)]
+mod tests;
+pub mod vault;
+
+pub use device::{Device, read_code};
+pub use error::{Error, Result};
+pub use vault::Store;

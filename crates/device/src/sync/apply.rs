@@ -1,0 +1,142 @@
+//! What was heard is written down: receipts and pages, compartment by compartment, two at a time. In each
+//! compartment everything happens in the order in which it was said.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use daftar_core::compartment::Compartment;
+use daftar_wire::message::{Cursor, Receipted};
+use daftar_wire::stream::StreamId;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::task::JoinHandle;
+
+use crate::Error;
+use crate::vault::{AppliedItem, Store};
+
+/// Compartments that are written at the same time.
+const WRITERS: usize = 2;
+/// Pages that wait for a writer; the link waits behind them.
+const PAGES_WAITING: usize = 4;
+
+enum Job {
+    Receipt(Receipted, Arc<Vec<u8>>),
+    Page(Compartment, Vec<AppliedItem>),
+    End(Cursor),
+    /// Answers when all before it is written.
+    Barrier(tokio::sync::oneshot::Sender<()>),
+}
+
+/// What the writers did.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) receipted: u64,
+    pub(super) received: u64,
+    /// Compartments whose digest is not the server's although nothing of ours waits.
+    pub(super) differ: Vec<Compartment>,
+    /// Streams of which headquarters holds another history.
+    pub(super) forked: Vec<StreamId>,
+}
+
+/// The writers, each with its own queue.
+pub(super) struct Writers {
+    queues: Vec<Sender<Job>>,
+    tasks: Vec<JoinHandle<Result<Written, Error>>>,
+    assigned: HashMap<Compartment, usize>,
+}
+
+impl Writers {
+    pub(super) fn start(store: &Arc<Store>) -> Self {
+        let (mut queues, mut tasks) = (Vec::new(), Vec::new());
+        for _ in 0..WRITERS {
+            let (queue, mut jobs) = channel(PAGES_WAITING);
+            let store = store.clone();
+            queues.push(queue);
+            tasks.push(tokio::task::spawn_blocking(move || {
+                let mut written = Written::default();
+                while let Some(job) = jobs.blocking_recv() {
+                    write(&store, job, &mut written)?;
+                }
+                Ok(written)
+            }));
+        }
+        Self { queues, tasks, assigned: HashMap::new() }
+    }
+
+    async fn give(&mut self, compartment: &Compartment, job: Job) {
+        let next = self.assigned.len() % WRITERS;
+        let writer = *self.assigned.entry(compartment.clone()).or_insert(next);
+        // A writer that stopped says why when it is joined.
+        let _ = self.queues[writer].send(job).await;
+    }
+
+    pub(super) async fn receipt(&mut self, r: Receipted, bytes: Arc<Vec<u8>>) {
+        let compartment = r.stream.compartment.clone();
+        self.give(&compartment, Job::Receipt(r, bytes)).await;
+    }
+
+    /// The reference is written before anything else goes on: it says whose keys the other pages are checked with.
+    pub(super) async fn page(&mut self, compartment: Compartment, items: Vec<AppliedItem>) {
+        let is_reference = compartment == Compartment::reference();
+        self.give(&compartment.clone(), Job::Page(compartment.clone(), items)).await;
+        if is_reference {
+            let (done, written) = tokio::sync::oneshot::channel();
+            self.give(&compartment, Job::Barrier(done)).await;
+            let _ = written.await;
+        }
+    }
+
+    pub(super) async fn end(&mut self, cursor: Cursor) {
+        let compartment = cursor.compartment.clone();
+        self.give(&compartment, Job::End(cursor)).await;
+    }
+
+    /// Waits until all is written.
+    pub(super) async fn finish(self) -> Result<Written, Error> {
+        drop(self.queues);
+        let mut all = Written::default();
+        let mut failed = None;
+        for task in self.tasks {
+            match task.await {
+                Ok(Ok(w)) => {
+                    all.receipted += w.receipted;
+                    all.received += w.received;
+                    all.differ.extend(w.differ);
+                    all.forked.extend(w.forked);
+                }
+                Ok(Err(e)) => failed = Some(e),
+                Err(_) => failed = Some(Error::Unexpected("a writer stopped".into())),
+            }
+        }
+        failed.map_or(Ok(all), Err)
+    }
+}
+
+fn write(store: &Store, job: Job, written: &mut Written) -> Result<(), Error> {
+    match job {
+        Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
+            Ok(n) => written.receipted += n,
+            // Concerns this stream alone: it waits, and the rest goes on.
+            Err(Error::Fork(stream)) => {
+                tracing::error!(compartment = %stream.compartment, "headquarters holds another history of this stream");
+                written.forked.push(stream);
+            }
+            Err(e) => return Err(e),
+        },
+        Job::Page(compartment, items) => {
+            let applied = store.apply(&compartment, &items, None)?;
+            written.received += applied.changes;
+            for refusal in &applied.refused {
+                tracing::warn!(compartment = %compartment, ?refusal, "an entry of the feed was not taken; it is asked for again");
+            }
+        }
+        Job::End(cursor) => {
+            if store.apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
+                written.differ.push(cursor.compartment);
+            }
+        }
+        Job::Barrier(done) => {
+            let _ = done.send(());
+        }
+    }
+    Ok(())
+}

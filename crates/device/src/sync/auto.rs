@@ -1,0 +1,88 @@
+//! Sync by itself: soon after a save, and again when the link returns. Waits longer each time that nobody answers,
+//! by full jitter, so that a valley of tablets does not call all at once. Decides only when, never what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// The first wait after a failure is at most this, and each further one at most twice the one before.
+const WAIT_FIRST: Duration = Duration::from_secs(2);
+/// No wait is longer: a link that returns is used within a minute.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// With nothing to do, headquarters is asked for news so often.
+const NEWS_EVERY: Duration = Duration::from_secs(60);
+/// A save is sent so long after it, with whatever else was saved by then.
+const AFTER_SAVE: Duration = Duration::from_secs(1);
+
+/// Wakes the automatic sync.
+#[derive(Debug, Clone, Default)]
+pub struct Nudge(Arc<Notify>);
+
+impl Nudge {
+    /// Something was saved, or the officer asks.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The automatic sync's clock.
+#[derive(Debug, Default)]
+pub struct AutoSync {
+    nudge: Nudge,
+    failures: u32,
+}
+
+impl AutoSync {
+    /// What wakes this one.
+    pub fn nudge(&self) -> Nudge {
+        self.nudge.clone()
+    }
+
+    /// Waits until the next sync is due.
+    pub async fn due(&self) {
+        let wait = match self.failures {
+            0 => NEWS_EVERY,
+            n => jittered(n, random_fraction()),
+        };
+        let nudged = tokio::time::timeout(wait, self.nudge.0.notified()).await.is_ok();
+        if nudged {
+            tokio::time::sleep(AFTER_SAVE).await;
+        }
+    }
+
+    /// Tells how the sync went. `retry_after`: what the server asked for.
+    pub async fn went(&mut self, well: bool, retry_after: Option<Duration>) {
+        self.failures = if well { 0 } else { self.failures.saturating_add(1) };
+        if let Some(wait) = retry_after {
+            tokio::time::sleep(wait.min(WAIT_MAX * 10)).await;
+        }
+    }
+}
+
+/// Full jitter: anything between nothing and the bound, which doubles with each failure.
+fn jittered(failures: u32, fraction: f64) -> Duration {
+    let bound = WAIT_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(WAIT_MAX);
+    bound.mul_f64(fraction)
+}
+
+fn random_fraction() -> f64 {
+    let mut b = [0; 4];
+    match getrandom::fill(&mut b) {
+        Ok(()) => f64::from(u32::from_le_bytes(b)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_never_pass_a_minute() {
+        assert_eq!(jittered(1, 1.0), WAIT_FIRST);
+        assert_eq!(jittered(3, 1.0), WAIT_FIRST * 4);
+        assert_eq!(jittered(40, 1.0), WAIT_MAX);
+        assert_eq!(jittered(40, 0.0), Duration::ZERO);
+    }
+}

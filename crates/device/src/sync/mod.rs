@@ -1,0 +1,82 @@
+//! Sync: what waits goes to headquarters, what is new comes back. Never decides what merges or who may read:
+//! that is core's; never counts anything as sent but by a signed receipt.
+
+mod apply;
+mod auto;
+mod count;
+mod http;
+mod run;
+mod send;
+mod session;
+mod tls;
+mod transport;
+
+pub use auto::{AutoSync, Nudge};
+pub use http::{HttpTransport, enrol};
+pub use run::run;
+pub use session::Session;
+pub use transport::{LinkError, Transport};
+
+use serde::Serialize;
+
+/// What one sync did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SyncReport {
+    /// Changes put on the wire.
+    pub sent_changes: u64,
+    /// Changes of others that are new here.
+    pub received_changes: u64,
+    /// Bytes of HTTP above TLS, headers included.
+    pub bytes_up: u64,
+    /// The same, down.
+    pub bytes_down: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// How long it took, from the opened keyring on.
+    pub seconds: f64,
+    /// Changes that still wait for a receipt.
+    pub waiting: u64,
+    /// Segments that the server did not take; they wait, and the log says why.
+    #[serde(skip)]
+    pub refused: u64,
+}
+
+/// How far a sync is, for a bar on the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Changes that waited when it began.
+    pub to_send: u64,
+    /// Of those, receipted by now.
+    pub receipted: u64,
+    /// Changes of others received by now.
+    pub received: u64,
+}
+
+/// Why a sync did not finish. All that was receipted stays receipted, all else waits.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The link, or who answered on it.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// This device's own store.
+    #[error(transparent)]
+    Store(#[from] crate::Error),
+    /// The other end said something that is not the protocol.
+    #[error("the server's answer cannot be read: {0}")]
+    Protocol(#[from] daftar_wire::WireError),
+    /// The answer stopped before its end.
+    #[error("the link broke before the server had finished; everything is kept and waits")]
+    Cut,
+}
+
+impl SyncError {
+    /// The code that the sync strip and `--json` show.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Link(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::Protocol(_) => "protocol",
+            Self::Cut => "cut",
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One exchange as the device hears it: a state machine from frames to steps. Touches no socket and no store.
+
+use daftar_core::compartment::Compartment;
+use daftar_wire::WireError;
+use daftar_wire::message::{Access, Answer, End, Notice, Receipt};
+use daftar_wire::sign::VerifyingKey;
+use daftar_wire::stream::StreamId;
+
+use crate::vault::{AppliedItem, AppliedWhat};
+
+/// Entries of a feed that are applied in one transaction, at most.
+const PAGE_ITEMS: usize = 16;
+/// Bytes of segments in one page, at most, about.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// What is to be done with what was heard.
+#[derive(Debug)]
+pub enum Step {
+    /// A receipt whose signature holds.
+    Receipted(Receipt),
+    /// Entries of one compartment's feed, in order.
+    Page(Compartment, Vec<AppliedItem>),
+    /// A compartment is open to the officer.
+    Granted(Compartment, Access),
+    /// The server wants a stream from another number.
+    Want(StreamId, u64),
+    /// A segment was not taken.
+    Refused(StreamId, String),
+    /// Ask again with all cursors.
+    RootUnknown,
+    /// The server has finished.
+    Ended(End),
+}
+
+enum Phase {
+    /// Entries of this compartment's feed are being collected; none at first.
+    Listening { page: Option<(Compartment, Vec<AppliedItem>, usize)> },
+    /// The end was heard; nothing may follow.
+    Ended,
+}
+
+/// What has been heard so far.
+pub struct Session {
+    server: VerifyingKey,
+    phase: Phase,
+}
+
+impl Session {
+    /// Begins to listen to the server with this key.
+    pub fn new(server: VerifyingKey) -> Self {
+        Self { server, phase: Phase::Listening { page: None } }
+    }
+
+    /// True once the server has finished.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// Takes one frame and says what is to be done, in order.
+    pub fn hear(&mut self, frame: &[u8]) -> Result<Vec<Step>, WireError> {
+        let Phase::Listening { page } = &mut self.phase else {
+            return Err(WireError::Malformed("words after the end"));
+        };
+        let Some(answer) = Answer::read(frame)? else { return Ok(Vec::new()) };
+        let mut steps = Vec::new();
+        match answer {
+            Answer::Item(i) => {
+                let bytes = i.segment.len();
+                let item = AppliedItem { from: i.from, n: i.n, chain: i.chain, what: AppliedWhat::Segment(i.segment) };
+                collect(page, &mut steps, i.compartment, item, bytes);
+            }
+            Answer::Verdict(v) => {
+                // Its signature is checked where the epoch is known: with the page.
+                let item = AppliedItem { from: v.from, n: v.n, chain: v.chain, what: AppliedWhat::Rulings(v.clone()) };
+                collect(page, &mut steps, v.compartment, item, 0);
+            }
+            Answer::Receipt(r) => {
+                r.verify(&self.server)?;
+                steps.push(Step::Receipted(r));
+            }
+            Answer::Notice(n) => steps.push(match n {
+                Notice::RootUnknown => Step::RootUnknown,
+                Notice::Granted { compartment, access } => Step::Granted(compartment, access),
+                Notice::Want { stream, from } => Step::Want(stream, from),
+                Notice::Refused { stream, first: _, reason } => Step::Refused(stream, reason),
+            }),
+            Answer::End(end) => {
+                steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
+                steps.push(Step::Ended(end));
+                self.phase = Phase::Ended;
+            }
+        }
+        Ok(steps)
+    }
+}
+
+fn collect(
+    page: &mut Option<(Compartment, Vec<AppliedItem>, usize)>,
+    steps: &mut Vec<Step>,
+    compartment: Compartment,
+    item: AppliedItem,
+    bytes: usize,
+) {
+    let full = page.as_ref().is_some_and(|(c, items, size)| *c != compartment || items.len() >= PAGE_ITEMS || *size >= PAGE_BYTES);
+    if full {
+        steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
+    }
+    let (_, items, size) = page.get_or_insert_with(|| (compartment, Vec::new(), 0));
+    items.push(item);
+    *size += bytes;
+}

@@ -1,0 +1,108 @@
+//! TLS 1.3 to headquarters and to nobody else: its own CA is pinned, and no clock of ours decides.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+
+/// The name in the server's certificate, wherever it stands; a device's certificate never bears it.
+const HQ_NAME: &str = "hq.daftar";
+
+/// Certificates are judged at no earlier time than this (2026-01-01), whatever the device's clock says.
+const JUDGED_FROM_SECONDS: u64 = 1_767_225_600;
+
+/// How headquarters is known.
+#[derive(Debug, Clone)]
+pub(super) enum Pin {
+    /// By its CA certificate (DER), from enrolment.
+    Ca(Vec<u8>),
+    /// By the SHA-256 of the CA certificate that it shows, from a code.
+    Fingerprint([u8; 32]),
+}
+
+#[derive(Debug)]
+struct Pinned {
+    pin: Pin,
+    at: UnixTime,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+}
+
+impl Pinned {
+    fn ca(&self, shown: &[CertificateDer<'_>]) -> Result<CertificateDer<'static>, Error> {
+        match &self.pin {
+            Pin::Ca(der) => Ok(CertificateDer::from(der.clone())),
+            Pin::Fingerprint(sha256) => shown
+                .iter()
+                .find(|c| daftar_wire::enrol::fingerprint(c) == *sha256)
+                .map(|c| c.clone().into_owned())
+                .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        }
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca(intermediates)?)?;
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
+            .build()
+            .map_err(|e| Error::General(e.to_string()))?;
+        let name = ServerName::try_from(HQ_NAME).map_err(|e| Error::General(e.to_string()))?;
+        inner.verify_server_cert(end_entity, intermediates, &name, ocsp, self.at)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A device's certificate and the PKCS#8 form of its key.
+pub(super) struct Identity {
+    pub(super) certificate: Vec<u8>,
+    pub(super) key_pkcs8: Vec<u8>,
+}
+
+/// The client's side of mutual TLS. `hq_time_ms`: the last receipt's time, by which alone dates are judged.
+pub(super) fn config(pin: Pin, identity: Option<Identity>, hq_time_ms: Option<u64>) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(super::count::provider());
+    let seconds = hq_time_ms.map_or(0, |ms| ms / 1000).max(JUDGED_FROM_SECONDS);
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned { pin, at, provider }));
+    match identity {
+        Some(id) => {
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(id.key_pkcs8));
+            builder.with_client_auth_cert(vec![CertificateDer::from(id.certificate)], key)
+        }
+        None => Ok(builder.with_no_client_auth()),
+    }
+}

@@ -1,0 +1,7 @@
+//! Claims about a device as a whole, each on real files.
+
+mod exchange;
+mod figures;
+mod opening;
+mod saving;
+mod world;

@@ -1,0 +1,193 @@
+//! A small headquarters for tests: it enrols devices, says who they are in the reference, and hands segments from one to the other.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use daftar_core::change::{Header, Op, Payload};
+use daftar_core::compartment::{Agency, Compartment};
+use daftar_core::ids::{DeviceId, Epoch, Incarnation, OfficerId, RecordId};
+use daftar_core::record::Kind;
+use daftar_core::time::{ClockReading, Stamp};
+use daftar_core::value::{ElementKey, Path, Value};
+use daftar_wire::change::{Entry, salt};
+use daftar_wire::enrol::{Code, Enrolled};
+use daftar_wire::message::{Access, Receipt, Receipted};
+use daftar_wire::seal;
+use daftar_wire::segment::{Run, Segment, SignedHead};
+use daftar_wire::sign::{SigningKey, sign_head};
+use daftar_wire::stream::StreamId;
+
+use crate::clock::FixedClock;
+use crate::vault::{Act, AppliedItem, AppliedWhat};
+use crate::{Device, Store};
+
+pub const PIN: &str = "48151623";
+pub const NOW_MS: u64 = 1_790_000_000_000;
+
+pub struct Hq {
+    pub key: SigningKey,
+    stream: StreamId,
+    entries: Vec<Entry>,
+}
+
+pub fn c(name: &str) -> Compartment {
+    name.parse().expect("a compartment")
+}
+
+/// An open device with its officer unlocked.
+pub struct Tablet {
+    pub dir: tempfile::TempDir,
+    pub clock: Arc<FixedClock>,
+    pub store: Arc<Store>,
+    pub handle: String,
+}
+
+impl Hq {
+    pub fn new() -> Self {
+        let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([9; 16]), incarnation: Incarnation([9; 16]) };
+        Self { key: SigningKey::from_bytes(&[9; 32]), stream, entries: Vec::new() }
+    }
+
+    /// Enrols a new device with one officer, who may use these compartments.
+    pub fn tablet(&mut self, n: u8, compartments: &[&str]) -> Tablet {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(FixedClock::at(NOW_MS));
+        let device = Device::open_with(dir.path(), Box::new(clock.clone())).expect("a new home");
+        let handle = self.enrol(&device, n, compartments);
+        let store = Arc::new(device.unlock(&handle, PIN).expect("the PIN is right"));
+        Tablet { dir, clock, store, handle }
+    }
+
+    /// Enrols officer `n` on a device.
+    pub fn enrol(&mut self, device: &Device, n: u8, compartments: &[&str]) -> String {
+        let code = Code { address: "127.0.0.1:1".into(), ca_sha256: [0; 32], secret: [n; 16] };
+        let (enrolling, request) = device.enrol_request(&code, "tablet", PIN).expect("keys are drawn");
+        let known = device.keyring().device().ok().map(|d| d.device);
+        let id = known.unwrap_or(DeviceId(RecordId::new(NOW_MS, [n; 10]).0));
+        let mut all = vec![(Compartment::reference(), Access { read: true, write: false })];
+        all.extend(compartments.iter().map(|name| (c(name), Access { read: true, write: true })));
+        let answer = Enrolled {
+            device: id,
+            certificate: vec![1],
+            ca: vec![2],
+            server: self.stream.device,
+            server_signing: self.key.verifying_key().to_bytes(),
+            server_sealing: seal::key_pair(&[8; 32]).1,
+            epoch: Epoch([7; 16]),
+            officer: OfficerId(RecordId::new(NOW_MS, [n + 100; 10]).0),
+            handle: format!("imt-1-moi-{n}"),
+            full_name: format!("Officer {n}"),
+            agency: Agency::Moi,
+            team: Some("imt-1".into()),
+            role: "officer".into(),
+            digit: u32::from(n),
+            compartments: all,
+        };
+        device.enrolled(&enrolling, &answer, &code, PIN, None).expect("a good answer");
+        let bytes = |b: &[u8]| Value::Bytes(b.to_vec());
+        let set = BTreeMap::from([
+            (Path::Field(22), bytes(&request.device_signing)),
+            (Path::Element(26, ElementKey::Given(1), 2), bytes(&answer.officer.0)),
+            (Path::Element(26, ElementKey::Given(1), 3), bytes(&request.officer_signing)),
+        ]);
+        self.say(Kind::Device, RecordId(id.0), set);
+        answer.handle
+    }
+
+    /// Headquarters writes a record into the reference.
+    pub fn say(&mut self, kind: Kind, record: RecordId, set: BTreeMap<Path, Value>) {
+        let header = Header {
+            device: self.stream.device,
+            record,
+            kind,
+            author: OfficerId([0; 16]),
+            op: Op::Create,
+            stamp: Stamp { ms: NOW_MS, count: 0 },
+            clock: ClockReading::default(),
+            parents: Vec::new(),
+        };
+        let salt = salt(&[5; 32], self.entries.len() as u64);
+        self.entries.push(Entry::write(&header, &Payload { set, reason: None }, salt).expect("a small change"));
+    }
+
+    /// All of headquarters' stream as one item.
+    pub fn reference(&self) -> AppliedItem {
+        let mut segment = Segment {
+            stream: self.stream.clone(),
+            first: 1,
+            entries: self.entries.clone(),
+            runs: vec![Run { first: 1, seed: [5; 32] }],
+            heads: Vec::new(),
+            attestations: Vec::new(),
+        };
+        let head = segment.chain(self.stream.start()).head();
+        let sig = sign_head(&self.key, &self.stream, segment.last(), &head);
+        segment.heads.push(SignedHead { n: segment.last(), sig });
+        item(1, &segment)
+    }
+
+    /// A receipt for all that a device has of a compartment.
+    pub fn receipt(&self, store: &Store, compartment: &Compartment) -> (Receipted, Vec<u8>) {
+        let unsent = store.unsent(compartment).expect("an open compartment").remove(0);
+        let segment = store.segment(&unsent.stream, 1, 256, 1 << 20).expect("changes");
+        let head = segment.chain(unsent.stream.start()).head();
+        let r = Receipted { stream: unsent.stream, up_to: segment.last(), head, backed_up: 0 };
+        let receipt = Receipt::sign(&self.key, Epoch([7; 16]), NOW_MS, vec![r.clone()]);
+        (r, receipt.write())
+    }
+}
+
+pub fn item(n: u64, segment: &Segment) -> AppliedItem {
+    AppliedItem { from: n, n, chain: [0; 8], what: AppliedWhat::Segment(segment.write().expect("a good segment")) }
+}
+
+/// All that a device has of its own in a compartment, as items.
+pub fn items(store: &Store, compartment: &Compartment) -> Vec<AppliedItem> {
+    let mut out = Vec::new();
+    for u in store.unsent(compartment).expect("an open compartment") {
+        let mut from = u.from;
+        while from <= u.last {
+            let segment = store.segment(&u.stream, from, 100, 1 << 20).expect("changes");
+            from = segment.last() + 1;
+            out.push(item(out.len() as u64 + 1, &segment));
+        }
+    }
+    out
+}
+
+pub fn id(n: u8) -> RecordId {
+    RecordId::new(NOW_MS + u64::from(n), [n; 10])
+}
+
+/// A new inspection with a plate and a person.
+pub fn stop(n: u8, plate: &str, family_name: &str) -> Act {
+    let text = |t: &str| Value::Text(t.into());
+    let set = BTreeMap::from([
+        (Path::Field(2), text("imt-1")),
+        (Path::Field(5), Value::Int(NOW_MS as i64 + i64::from(n))),
+        (Path::Field(41), text(plate)),
+        (Path::Element(29, ElementKey::Given(1), 2), text("driver")),
+        (Path::Element(29, ElementKey::Given(1), 3), text(family_name)),
+    ]);
+    Act::create(c("team/imt-1"), Kind::Inspection, id(n), set)
+}
+
+/// Sets one field of a stop.
+pub fn set(n: u8, path: Path, value: Value) -> Act {
+    Act::on(c("team/imt-1"), id(n), Op::Amend, BTreeMap::from([(path, value)]))
+}
+
+/// Every file of a home, as bytes.
+pub fn files(dir: &FilePath) -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("the folder can be read").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(files(&path));
+        } else {
+            out.push((path.display().to_string(), std::fs::read(&path).expect("the file can be read")));
+        }
+    }
+    out
+}

@@ -1,0 +1,173 @@
+//! A page of a feed is applied: log, records, rulings and cursor in one transaction. Doing it again changes nothing. Never asks the network.
+
+use std::collections::HashMap;
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{DeviceId, Digest, Epoch};
+use daftar_wire::message::{Cursor, FeedVerdict};
+use daftar_wire::segment::Segment;
+use daftar_wire::stream::StreamId;
+use rusqlite::TransactionBehavior;
+
+use super::directory::Keys;
+use super::page::Page;
+use super::{Store, cursor, held, read};
+use crate::error::{Error, Result};
+
+/// An entry of a compartment's feed.
+#[derive(Debug, Clone)]
+pub struct AppliedItem {
+    /// Who applies this has all numbers from here to `n`.
+    pub from: u64,
+    /// Its number.
+    pub n: u64,
+    /// Eight bytes of the feed's chain after it.
+    pub chain: [u8; 8],
+    /// What it says.
+    pub what: AppliedWhat,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone)]
+pub enum AppliedWhat {
+    /// A segment's bytes.
+    Segment(Vec<u8>),
+    /// Verdicts on changes, signed by headquarters.
+    Rulings(FeedVerdict),
+}
+
+/// A segment that was not taken; all else was. Its place in the feed stays open and is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its number in the feed.
+    pub n: u64,
+    /// The stream, where it could be read.
+    pub stream: Option<StreamId>,
+    /// Why: `malformed`, `bad_signature`, `fork`, `gap`.
+    pub why: &'static str,
+}
+
+/// What a page came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Changes that are new here.
+    pub changes: u64,
+    /// The compartment's digest over all streams here.
+    pub digest: Digest,
+    /// The end's digest is not ours, although everything was applied and what waits was left out of account.
+    pub end_mismatch: bool,
+    /// What was not taken.
+    pub refused: Vec<Refusal>,
+}
+
+/// A segment that can be read, with its writer's keys where they are known.
+pub(super) struct Readable {
+    pub(super) segment: Segment,
+    pub(super) keys: Option<Keys>,
+}
+
+impl Store {
+    /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards.
+    pub fn apply(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
+        if read(&self.closed).contains(c) {
+            // It is asked for again when its key has been handed over, or its file is whole.
+            return Ok(Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() });
+        }
+        let vault = self.vault(c)?;
+        let segments = self.readable(c, items)?;
+        let mut conn = vault.conn();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut page = Page::begin(&tx, c)?;
+        let known = cursor::cursor(&tx)?;
+        let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
+        let mut holes = cursor::holes(&tx)?;
+        let mut refused = Vec::new();
+        for (item, segment) in items.iter().zip(segments) {
+            let outcome = match (&item.what, segment) {
+                (AppliedWhat::Segment(_), Some(readable)) => page.segment(readable)?,
+                (AppliedWhat::Segment(_), None) => Err((None, "malformed")),
+                (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict, known.as_ref()) => page.rulings(&verdict.rulings).map(Ok)?,
+                (AppliedWhat::Rulings(_), _) => Err((None, "bad_signature")),
+            };
+            cursor::take_out(&mut holes, (item.from, item.n));
+            cursor::add(&mut ranges, (item.from, item.n));
+            if let Err((stream, why)) = outcome {
+                tracing::error!(compartment = %c, n = item.n, why, "an entry of the feed was not taken");
+                cursor::add(&mut holes, (item.n, item.n));
+                refused.push(Refusal { n: item.n, stream, why });
+            }
+        }
+        let done = page.merge()?;
+        if let Some(last) = items.last() {
+            let cursor = Cursor {
+                compartment: c.clone(),
+                epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
+                ranges,
+                chain: last.chain,
+                digest: cursor::digest_at_hq(&tx, &self.info.id)?,
+            };
+            cursor::set_holes(&tx, &holes)?;
+            cursor::set_cursor(&tx, &without(cursor, &holes))?;
+        }
+        let mut end_mismatch = false;
+        if let Some(end) = end {
+            // Of a feed that may only be written to nothing is told, its digest neither.
+            end_mismatch = !end.ranges.is_empty() && cursor::digest_at_hq(&tx, &self.info.id)? != end.digest;
+            cursor::set_cursor(&tx, &without(end.clone(), &holes))?;
+        }
+        tx.commit()?;
+        drop(conn);
+        let mut stamp = held(&self.stamp);
+        *stamp = stamp.seen(done.last, self.now_ms());
+        drop(stamp);
+        if done.changes > 0 && *c == Compartment::reference() {
+            self.directory.forget();
+        }
+        if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
+            self.refresh_grant(c)?;
+        }
+        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+    }
+
+    /// Reads the segments and finds their writers' keys, before the file is held.
+    fn readable(&self, c: &Compartment, items: &[AppliedItem]) -> Result<Vec<Option<Readable>>> {
+        let mut known: HashMap<DeviceId, Option<Keys>> = HashMap::new();
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            let AppliedWhat::Segment(bytes) = &item.what else {
+                out.push(None);
+                continue;
+            };
+            let Some(segment) = Segment::read(bytes).ok().filter(|s| s.stream.compartment == *c) else {
+                out.push(None);
+                continue;
+            };
+            let device = segment.stream.device;
+            let keys = match known.get(&device) {
+                Some(keys) => keys.clone(),
+                None => known.entry(device).or_insert(self.keys_of(&device)?).clone(),
+            };
+            out.push(Some(Readable { segment, keys }));
+        }
+        Ok(out)
+    }
+
+    /// Whether headquarters signed the verdict, in any of its lives that this device can know of.
+    fn is_signed(&self, verdict: &FeedVerdict, cursor: Option<&Cursor>) -> bool {
+        let epochs: [Option<Epoch>; 3] = [cursor.map(|c| c.epoch), Some(*held(&self.epoch)), Some(self.info.epoch)];
+        let Ok(key) = self.info.server_key() else { return false };
+        epochs.iter().flatten().any(|epoch| verdict.verify(&key, epoch).is_ok())
+    }
+}
+
+/// A cursor that leaves open what was refused.
+fn without(mut cursor: Cursor, holes: &cursor::Ranges) -> Cursor {
+    holes.iter().for_each(|hole| cursor::take_out(&mut cursor.ranges, *hole));
+    cursor
+}
+
+impl From<std::num::TryFromIntError> for Error {
+    fn from(e: std::num::TryFromIntError) -> Self {
+        Self::Unexpected(e.to_string())
+    }
+}

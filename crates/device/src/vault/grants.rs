@@ -1,0 +1,105 @@
+//! What the unlocked officer may do, asked of core's one `authorize`. Knows his doors and the grant records; decides nothing itself.
+
+use daftar_core::authorize::{Action, Grant, Register, authorize};
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{DeviceId, OfficerId, RecordId};
+use daftar_core::record::Kind;
+use daftar_core::record::reference::{GrantView, OfficerView};
+use rusqlite::Connection;
+
+use super::{Store, read, record, write};
+use crate::error::{Error, Result};
+use daftar_wire::message::Access;
+
+struct Known<'a> {
+    store: &'a Store,
+    active: bool,
+}
+
+impl Register for Known<'_> {
+    fn is_active(&self, officer: &OfficerId) -> bool {
+        self.active && *officer == self.store.session.officer.id
+    }
+
+    fn is_enrolled(&self, officer: &OfficerId, device: &DeviceId) -> bool {
+        *officer == self.store.session.officer.id && *device == self.store.info.id
+    }
+
+    fn grant(&self, _: &OfficerId, compartment: &Compartment) -> Option<Grant> {
+        read(&self.store.access).get(compartment).copied()
+    }
+}
+
+impl Store {
+    /// May the officer do this there, now?
+    pub fn authorize(&self, action: Action, compartment: &Compartment) -> Result<()> {
+        let known = Known { store: self, active: self.directory.is_active() };
+        authorize(&self.session.officer.id, Some(&self.info.id), action, compartment, self.hq_now_ms(), &known)
+            .map_err(|why| Error::Denied { compartment: compartment.clone(), why })
+    }
+
+    /// The compartments that he may read or write now.
+    pub fn allowed(&self, action: Action) -> Vec<Compartment> {
+        self.compartments().into_iter().filter(|c| self.authorize(action, c).is_ok()).collect()
+    }
+
+    /// The greatest of the device's time and the last of headquarters': a clock set back does not lengthen a grant.
+    fn hq_now_ms(&self) -> u64 {
+        self.now_ms().max(self.info.last_hq_ms.unwrap_or(0))
+    }
+
+    /// A compartment is open to the officer: makes its key and its file.
+    pub fn grant_notice(&self, c: &Compartment, access: Access) -> Result<()> {
+        self.shared.keyring.grant(&self.session, c, access)?;
+        write(&self.access).insert(c.clone(), Grant { read: access.read, write: access.write, until_ms: None });
+        if self.vault(c).is_err() {
+            let doors = self.shared.keyring.doors(&self.session)?;
+            write(&self.closed).remove(c);
+            if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
+                self.open_door(door, doors.len())?;
+            }
+        }
+        self.refresh_grant(c)
+    }
+
+    /// Takes the officer's grant record in the compartment, if there is one, instead of what enrolment or a notice said; and in the
+    /// reference his standing.
+    pub(super) fn refresh_grant(&self, c: &Compartment) -> Result<()> {
+        let vault = self.vault(c)?;
+        let conn = vault.conn();
+        if *c == Compartment::reference() {
+            self.directory.set_active(is_active(&conn, &self.session.officer.id)?);
+        }
+        if let Some(grant) = granted(&conn, &self.session.officer.id)? {
+            write(&self.access).insert(c.clone(), grant);
+        }
+        Ok(())
+    }
+}
+
+fn is_active(conn: &Connection, officer: &OfficerId) -> Result<bool> {
+    let Some(row) = record::find(conn, &RecordId(officer.0))? else { return Ok(true) };
+    let state = record::load(conn, &row)?;
+    Ok(state.is_none_or(|s| !s.hidden && OfficerView(&s.fields).active() != Some(false)))
+}
+
+fn granted(conn: &Connection, officer: &OfficerId) -> Result<Option<Grant>> {
+    let sql = format!("SELECT {} FROM record WHERE kind = ?1 AND listed", record::COLUMNS);
+    let mut rows = conn.prepare_cached(&sql)?;
+    let rows = rows.query_map([Kind::Grant.number()], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut found = None;
+    for row in &rows {
+        let Some(state) = record::load(conn, row)? else { continue };
+        let g = GrantView(&state.fields);
+        if g.officer() == Some(&officer.0[..]) {
+            let active = g.active() != Some(false);
+            let grant = Grant {
+                read: active && g.read() == Some(true),
+                write: active && g.write() == Some(true),
+                until_ms: g.until_ms().and_then(|t| u64::try_from(t).ok()),
+            };
+            found = Some((state.last, grant)).filter(|f| found.is_none_or(|(last, _)| f.0 >= last)).or(found);
+        }
+    }
+    Ok(found.map(|f| f.1))
+}

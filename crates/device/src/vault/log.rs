@@ -1,0 +1,267 @@
+//! A compartment's log: streams, runs, changes, chains. Only appends; never says what the changes come to.
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{ChangeName, DeviceId, Head, Incarnation, OfficerId};
+use daftar_core::time::Stamp;
+use daftar_wire::change::{Body, Entry, salt};
+use daftar_wire::limits::SEGMENT_CHANGES_MAX;
+use daftar_wire::segment::Run;
+use daftar_wire::stream::{StreamHead, StreamId, next};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::error::{Error, Result};
+use crate::random::random;
+use crate::sql::{int, uint};
+
+/// A place is its stream's row and the number in it.
+const PLACE_BITS: u32 = 40;
+
+/// A change's place among all of the file.
+pub(super) fn place(stream: i64, n: u64) -> i64 {
+    stream << PLACE_BITS | int(n)
+}
+
+/// The stream's row and the number of a place.
+pub(super) fn at(place: i64) -> (i64, u64) {
+    (place >> PLACE_BITS, uint(place & ((1 << PLACE_BITS) - 1)))
+}
+
+/// A stream as it stands here.
+#[derive(Debug, Clone)]
+pub(super) struct StreamRow {
+    pub(super) id: i64,
+    pub(super) device: DeviceId,
+    pub(super) incarnation: Incarnation,
+    pub(super) own: bool,
+    pub(super) n: u64,
+    pub(super) head: Head,
+    pub(super) run_first: u64,
+    pub(super) sent: u64,
+    pub(super) acked: u64,
+    pub(super) acked_head: Option<[u8; 32]>,
+    pub(super) checked: u64,
+    pub(super) stamp: Stamp,
+}
+
+const COLUMNS: &str = "id, device, incarnation, own, n, head, run_first, sent, acked, acked_head, checked, stamp_ms, stamp_count";
+
+fn row(r: &Row<'_>) -> rusqlite::Result<StreamRow> {
+    Ok(StreamRow {
+        id: r.get(0)?,
+        device: DeviceId(r.get(1)?),
+        incarnation: Incarnation(r.get(2)?),
+        own: r.get(3)?,
+        n: uint(r.get(4)?),
+        head: Head(r.get(5)?),
+        run_first: uint(r.get(6)?),
+        sent: uint(r.get(7)?),
+        acked: uint(r.get(8)?),
+        acked_head: r.get(9)?,
+        checked: uint(r.get(10)?),
+        stamp: Stamp { ms: uint(r.get(11)?), count: r.get(12)? },
+    })
+}
+
+impl StreamRow {
+    pub(super) fn id(&self, compartment: &Compartment) -> StreamId {
+        StreamId { compartment: compartment.clone(), device: self.device, incarnation: self.incarnation }
+    }
+
+    /// The stream's own word of where it stands.
+    pub(super) fn stands(&self) -> StreamHead {
+        StreamHead { device: self.device, incarnation: self.incarnation, n: self.n, head: self.head }
+    }
+}
+
+/// The stream that this file's own changes go to.
+pub(super) fn own(conn: &Connection) -> Result<StreamRow> {
+    Ok(conn.prepare_cached(&format!("SELECT {COLUMNS} FROM stream WHERE own"))?.query_row([], row)?)
+}
+
+/// A stream, if anything of it is here.
+pub(super) fn find(conn: &Connection, device: &DeviceId, incarnation: &Incarnation) -> Result<Option<StreamRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM stream WHERE device = ?1 AND incarnation = ?2");
+    Ok(conn.prepare_cached(&sql)?.query_row(params![device.0, incarnation.0], row).optional()?)
+}
+
+/// A stream, begun if nothing of it is here.
+pub(super) fn find_or_begin(conn: &Connection, stream: &StreamId) -> Result<StreamRow> {
+    if let Some(row) = find(conn, &stream.device, &stream.incarnation)? {
+        return Ok(row);
+    }
+    conn.prepare_cached("INSERT INTO stream(device, incarnation, own, head) VALUES (?1, ?2, 0, ?3)")?.execute(params![
+        stream.device.0,
+        stream.incarnation.0,
+        stream.start().0
+    ])?;
+    find(conn, &stream.device, &stream.incarnation)?.ok_or_else(|| Error::Unexpected("a stream that was begun is not there".into()))
+}
+
+/// Every stream.
+pub(super) fn all(conn: &Connection) -> Result<Vec<StreamRow>> {
+    let mut rows = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM stream ORDER BY id"))?;
+    let all = rows.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+    Ok(all)
+}
+
+/// The salt for the next change of the own stream. A new run begins when there is none, it is full, or any part of it was sent.
+pub(super) fn next_salt(conn: &Connection, stream: &mut StreamRow) -> Result<[u8; 32]> {
+    let n = stream.n + 1;
+    let open = stream.run_first > 0 && stream.run_first > stream.sent && n - stream.run_first < u64::from(SEGMENT_CHANGES_MAX);
+    let seed = if open {
+        conn.prepare_cached("SELECT seed FROM run WHERE stream = ?1 AND first = ?2")?
+            .query_row(params![stream.id, int(stream.run_first)], |r| r.get(0))?
+    } else {
+        let seed = random()?;
+        stream.run_first = n;
+        add_run(conn, stream.id, &Run { first: n, seed })?;
+        seed
+    };
+    Ok(salt(&seed, n - stream.run_first))
+}
+
+pub(super) fn add_run(conn: &Connection, stream: i64, run: &Run) -> Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO run(stream, first, seed) VALUES (?1, ?2, ?3)")?.execute(params![
+        stream,
+        int(run.first),
+        run.seed
+    ])?;
+    Ok(())
+}
+
+/// Appends one change; the stream's row follows in memory and is written by `keep`.
+pub(super) fn append(
+    conn: &Connection,
+    stream: &mut StreamRow,
+    record: Option<i64>,
+    name: ChangeName,
+    entry: &Entry,
+    derived: bool,
+) -> Result<()> {
+    stream.n += 1;
+    stream.head = next(stream.head, name);
+    let (payload, salt) = match &entry.body {
+        Body::Whole { payload, salt } => (Some(payload), (!derived).then_some(salt)),
+        Body::Erased { k } => (None, Some(k)),
+    };
+    conn.prepare_cached("INSERT INTO change(place, record, name, header, payload, salt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![place(stream.id, stream.n), record, name.0, entry.header, payload, salt])?;
+    Ok(())
+}
+
+/// Writes where a stream stands.
+pub(super) fn keep(conn: &Connection, s: &StreamRow) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE stream SET n = ?2, head = ?3, run_first = ?4, sent = ?5, checked = ?6, stamp_ms = ?7, stamp_count = ?8 WHERE id = ?1",
+    )?
+    .execute(params![s.id, int(s.n), s.head.0, int(s.run_first), int(s.sent), int(s.checked), int(s.stamp.ms), s.stamp.count])?;
+    Ok(())
+}
+
+/// The chain after change `n`, from the nearest signed place before it.
+pub(super) fn head_at(conn: &Connection, compartment: &Compartment, s: &StreamRow, n: u64) -> Result<Option<Head>> {
+    if n > s.n {
+        return Ok(None);
+    }
+    if n == s.n {
+        return Ok(Some(s.head));
+    }
+    let signed: Option<(i64, [u8; 32])> = conn
+        .prepare_cached("SELECT n, head FROM signed_head WHERE stream = ?1 AND n <= ?2 ORDER BY n DESC LIMIT 1")?
+        .query_row(params![s.id, int(n)], |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()?;
+    let (from, mut head) = signed.map_or_else(|| (0, s.id(compartment).start()), |(n, h)| (uint(n), Head(h)));
+    for name in names(conn, s.id, from + 1, n)? {
+        head = next(head, name);
+    }
+    Ok(Some(head))
+}
+
+/// The names of changes `from` to `to`, both included.
+pub(super) fn names(conn: &Connection, stream: i64, from: u64, to: u64) -> Result<Vec<ChangeName>> {
+    let mut rows = conn.prepare_cached("SELECT name FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
+    let names = rows.query_map(params![place(stream, from), place(stream, to)], |r| r.get(0).map(ChangeName))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The bytes of header and payload of changes `from` to `to`.
+pub(super) fn sizes(conn: &Connection, stream: i64, from: u64, to: u64) -> Result<Vec<u64>> {
+    let mut rows = conn
+        .prepare_cached("SELECT length(header) + coalesce(length(payload), 0) FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
+    let sizes = rows.query_map(params![place(stream, from), place(stream, to)], |r| r.get(0).map(uint))?;
+    Ok(sizes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether any of changes `from` to `to` may be this officer's act.
+pub(super) fn is_author(conn: &Connection, stream: i64, from: u64, to: u64, officer: &OfficerId) -> Result<bool> {
+    let mut rows = conn.prepare_cached("SELECT 1 FROM change WHERE place BETWEEN ?1 AND ?2 AND instr(header, ?3) > 0 LIMIT 1")?;
+    Ok(rows.exists(params![place(stream, from), place(stream, to), officer.0])?)
+}
+
+/// A change as the log holds it.
+pub(super) struct LogRow {
+    pub(super) place: i64,
+    pub(super) record: Option<i64>,
+    pub(super) name: ChangeName,
+    pub(super) header: Vec<u8>,
+    payload: Option<Vec<u8>>,
+    salt: Option<[u8; 32]>,
+}
+
+impl LogRow {
+    /// The change's bytes with its salt, taken from its run where it is derived.
+    pub(super) fn entry(self, runs: &[Run]) -> Result<Entry> {
+        let (_, n) = at(self.place);
+        let body = match (self.payload, self.salt) {
+            (Some(payload), Some(salt)) => Body::Whole { payload, salt },
+            (Some(payload), None) => {
+                let run = runs[..runs.partition_point(|r| r.first <= n)].last();
+                let run = run.ok_or_else(|| Error::Unexpected("a change without its run".into()))?;
+                Body::Whole { payload, salt: salt(&run.seed, n - run.first) }
+            }
+            (None, Some(k)) => Body::Erased { k },
+            (None, None) => return Err(Error::Unexpected("an erased change without its hash".into())),
+        };
+        Ok(Entry { header: self.header, body })
+    }
+
+    /// Header and payload for merging: the salt is not asked, the name is known.
+    pub(super) fn read(self) -> Result<daftar_core::change::Change> {
+        let header = daftar_wire::change::read_header(&self.header)?;
+        let payload = match &self.payload {
+            Some(bytes) => daftar_wire::change::read_payload(header.kind, bytes)?,
+            None => daftar_core::change::Payload::default(),
+        };
+        Ok(daftar_core::change::Change { name: self.name, header, payload })
+    }
+}
+
+const LOG_COLUMNS: &str = "place, record, name, header, payload, salt";
+
+fn log_row(r: &Row<'_>) -> rusqlite::Result<LogRow> {
+    Ok(LogRow { place: r.get(0)?, record: r.get(1)?, name: ChangeName(r.get(2)?), header: r.get(3)?, payload: r.get(4)?, salt: r.get(5)? })
+}
+
+/// Changes `from` to `to` of a stream.
+pub(super) fn changes(conn: &Connection, stream: i64, from: u64, to: u64) -> Result<Vec<LogRow>> {
+    let mut rows = conn.prepare_cached(&format!("SELECT {LOG_COLUMNS} FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place"))?;
+    let changes = rows.query_map(params![place(stream, from), place(stream, to)], log_row)?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All of a record's changes, whatever was ruled of them.
+pub(super) fn of_record(conn: &Connection, record: i64) -> Result<Vec<LogRow>> {
+    let mut rows = conn.prepare_cached(&format!("SELECT {LOG_COLUMNS} FROM change WHERE record = ?1 ORDER BY place"))?;
+    let changes = rows.query_map([record], log_row)?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The runs that changes `from` to `to` belong to.
+pub(super) fn runs(conn: &Connection, stream: i64, from: u64, to: u64) -> Result<Vec<Run>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT first, seed FROM run WHERE stream = ?1 AND first <= ?3
+         AND first >= (SELECT coalesce(max(first), 0) FROM run WHERE stream = ?1 AND first <= ?2) ORDER BY first",
+    )?;
+    let runs = rows.query_map(params![stream, int(from), int(to)], |r| Ok(Run { first: uint(r.get(0)?), seed: r.get(1)? }))?;
+    Ok(runs.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,294 @@
+//! Reading records: lists by page, one record with its history, counts. Reads across the open files, one after the other, and only where
+//! the officer may. Never writes.
+
+use std::cmp::Reverse;
+
+use daftar_core::authorize::Action;
+use daftar_core::change::Op;
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{ChangeName, DeviceId, Digest, OfficerId, RecordId};
+use daftar_core::merge::RecordState;
+use daftar_core::record::{Kind, Summary, summary};
+use daftar_core::time::{ClockReading, Stamp};
+use daftar_core::value::{Path, Value};
+use daftar_wire::json::write_data;
+use daftar_wire::message::Verdict;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value as Json};
+
+use super::{Store, log, record};
+use crate::error::{Error, Result};
+use crate::sql::{int, uint};
+
+/// A record as it stands.
+#[derive(Debug, Clone)]
+pub struct RecordItem {
+    /// Which.
+    pub record: RecordId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where.
+    pub compartment: Compartment,
+    /// Values, conflicts, heads.
+    pub state: RecordState,
+    /// Some change of it waits for headquarters' receipt.
+    pub waiting: bool,
+}
+
+impl RecordItem {
+    /// Its data as JSON.
+    pub fn data(&self) -> Map<String, Json> {
+        write_data(self.kind, &self.state.fields, &|list, _| self.state.shown_elements(list))
+    }
+
+    /// What a list shows of it.
+    pub fn summary(&self) -> Summary {
+        summary(self.kind, &self.state.fields)
+    }
+}
+
+/// Where a page of a list ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageCursor {
+    occurred_ms: i64,
+    compartment: Compartment,
+    row: i64,
+}
+
+impl std::fmt::Display for PageCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.occurred_ms, self.row, self.compartment)
+    }
+}
+
+impl std::str::FromStr for PageCursor {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        let bad = || Error::Input("this is no place in a list".into());
+        let mut parts = s.splitn(3, ' ');
+        let mut number = || parts.next().and_then(|p| p.parse::<i64>().ok()).ok_or_else(bad);
+        let (occurred_ms, row) = (number()?, number()?);
+        let compartment = parts.next().and_then(|p| p.parse().ok()).ok_or_else(bad)?;
+        Ok(Self { occurred_ms, compartment, row })
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The records, the latest first.
+    pub items: Vec<RecordItem>,
+    /// Where the next begins; `None`: that was all.
+    pub next: Option<PageCursor>,
+}
+
+/// One change in a record's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The change.
+    pub change: ChangeName,
+    /// What it did.
+    pub op: Op,
+    /// How well the device knew the time.
+    pub clock: ClockReading,
+    /// When, by its device's clock.
+    pub stamp: Stamp,
+    /// Whose act.
+    pub author: OfficerId,
+    /// On which device.
+    pub device: DeviceId,
+    /// What it set.
+    pub set: Vec<(Path, Value)>,
+    /// Why.
+    pub reason: Option<String>,
+    /// What headquarters ruled, where it did, and why.
+    pub ruling: Option<(Verdict, String)>,
+    /// It waits for a receipt.
+    pub waiting: bool,
+    /// Whether the officer's own key signed it too.
+    pub attested: bool,
+}
+
+/// A path with more than one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Which.
+    pub path: Path,
+    /// Its values with the changes that set them, the one shown first.
+    pub sides: Vec<(ChangeName, Value)>,
+}
+
+/// A record with its history.
+#[derive(Debug, Clone)]
+pub struct RecordView {
+    /// As it stands; a voided one too.
+    pub item: RecordItem,
+    /// Its changes, by stamp.
+    pub history: Vec<HistoryEntry>,
+    /// Its open conflicts.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// What a compartment holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that are shown, grants left out.
+    pub records: u64,
+    /// Changes in all streams.
+    pub changes: u64,
+    /// Records with an open conflict.
+    pub conflicts: u64,
+    /// The digest over all streams.
+    pub digest: Digest,
+}
+
+impl Store {
+    /// Records of these kinds, the latest first, from where `after` says.
+    pub fn list(&self, kinds: &[Kind], after: Option<&PageCursor>, limit: usize) -> Result<Page> {
+        let mut found: Vec<(i64, Compartment, i64)> = Vec::new();
+        for c in self.allowed(Action::Read) {
+            let vault = self.vault(&c)?;
+            let conn = vault.conn();
+            for kind in kinds {
+                found.extend(listed(&conn, *kind, &c, after, limit)?.into_iter().map(|(occurred, id)| (occurred, c.clone(), id)));
+            }
+        }
+        found.sort_by(|a, b| (Reverse(a.0), &a.1, Reverse(a.2)).cmp(&(Reverse(b.0), &b.1, Reverse(b.2))));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(o, c, id)| PageCursor { occurred_ms: *o, compartment: c.clone(), row: *id });
+        let mut items = Vec::with_capacity(found.len());
+        for (_, c, id) in found {
+            items.extend(self.item(&c, id)?);
+        }
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn item(&self, c: &Compartment, row: i64) -> Result<Option<RecordItem>> {
+        let vault = self.vault(c)?;
+        let conn = vault.conn();
+        let sql = format!("SELECT {} FROM record WHERE id = ?1", record::COLUMNS);
+        let Some(row) = conn.prepare_cached(&sql)?.query_row([row], record::row).optional()? else { return Ok(None) };
+        item(&conn, c, &row)
+    }
+
+    /// The compartments in which a record of this id is, of those that the officer may read.
+    pub fn find(&self, id: &RecordId) -> Result<Vec<Compartment>> {
+        let mut found = Vec::new();
+        for c in self.allowed(Action::Read) {
+            if record::find(&self.vault(&c)?.conn(), id)?.is_some() {
+                found.push(c);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The one compartment in which a record is.
+    pub fn compartment_of(&self, id: &RecordId) -> Result<Compartment> {
+        self.find(id)?.into_iter().next().ok_or(Error::NoRecord(*id))
+    }
+
+    /// A record with its history.
+    pub fn show(&self, c: &Compartment, id: &RecordId) -> Result<RecordView> {
+        self.authorize(Action::Read, c)?;
+        let vault = self.vault(c)?;
+        let conn = vault.conn();
+        let row = record::find(&conn, id)?.ok_or(Error::NoRecord(*id))?;
+        let item = item(&conn, c, &row)?.ok_or(Error::NoRecord(*id))?;
+        let conflicts = item
+            .state
+            .open_conflicts()
+            .map(|(path, sides)| Conflict { path: path.clone(), sides: sides.iter().map(|s| (s.change, s.value.clone())).collect() });
+        let conflicts = conflicts.collect();
+        Ok(RecordView { history: history(&conn, row.id)?, item, conflicts })
+    }
+
+    /// What a compartment holds.
+    pub fn counts(&self, c: &Compartment) -> Result<Counts> {
+        let vault = self.vault(c)?;
+        let conn = vault.conn();
+        let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));
+        let conflicts = conn.query_row("SELECT count(*) FROM record WHERE conflicts > 0 AND listed", [], |r| r.get(0));
+        let streams = log::all(&conn)?;
+        let stands: Vec<_> = streams.iter().map(log::StreamRow::stands).collect();
+        Ok(Counts {
+            records: uint(records?),
+            changes: streams.iter().map(|s| s.n).sum(),
+            conflicts: uint(conflicts?),
+            digest: daftar_wire::stream::digest(&stands),
+        })
+    }
+
+    /// How many records of a kind occurred at or after a time, over all compartments.
+    pub fn count_since(&self, kind: Kind, since_ms: u64) -> Result<u64> {
+        let mut n = 0;
+        for c in self.allowed(Action::Read) {
+            let vault = self.vault(&c)?;
+            let conn = vault.conn();
+            let mut rows = conn.prepare_cached("SELECT count(*) FROM record WHERE kind = ?1 AND listed AND occurred_ms >= ?2")?;
+            n += uint(rows.query_row(params![kind.number(), int(since_ms)], |r| r.get(0))?);
+        }
+        Ok(n)
+    }
+}
+
+/// Rows of one kind in one file, the latest first; one more than asked says that there is more.
+fn listed(conn: &Connection, kind: Kind, c: &Compartment, after: Option<&PageCursor>, limit: usize) -> Result<Vec<(i64, i64)>> {
+    // Within one millisecond compartments follow by name, and rows backwards.
+    let (before, row) = match after {
+        None => (i64::MAX, i64::MAX),
+        Some(a) if *c < a.compartment => (a.occurred_ms, i64::MIN),
+        Some(a) if *c == a.compartment => (a.occurred_ms, a.row),
+        Some(a) => (a.occurred_ms, i64::MAX),
+    };
+    let mut rows = conn.prepare_cached(
+        "SELECT occurred_ms, id FROM record WHERE kind = ?1 AND listed AND (occurred_ms, id) < (?2, ?3)
+         ORDER BY occurred_ms DESC, id DESC LIMIT ?4",
+    )?;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = rows.query_map(params![kind.number(), before, row, most], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn item(conn: &Connection, c: &Compartment, row: &record::RecordRow) -> Result<Option<RecordItem>> {
+    let Some(state) = record::load(conn, row)? else { return Ok(None) };
+    let own = log::own(conn)?;
+    let waiting = conn.prepare_cached("SELECT 1 FROM change WHERE record = ?1 AND place > ?2 AND place <= ?3 LIMIT 1")?.exists(params![
+        row.id,
+        log::place(own.id, own.acked),
+        log::place(own.id, own.n)
+    ])?;
+    Ok(Some(RecordItem { record: row.uuid, kind: row.kind, compartment: c.clone(), state, waiting }))
+}
+
+fn history(conn: &Connection, record: i64) -> Result<Vec<HistoryEntry>> {
+    let own = log::own(conn)?;
+    let mut entries: Vec<HistoryEntry> = Vec::new();
+    for row in log::of_record(conn, record)? {
+        let (stream, n) = log::at(row.place);
+        let ruling = conn
+            .prepare_cached("SELECT verdict, reason FROM ruling WHERE name = ?1")?
+            .query_row([row.name.0], |r| Ok((r.get::<_, u32>(0)?, r.get::<_, String>(1)?)))
+            .optional()?;
+        let Ok(change) = row.read() else { continue };
+        let attested = conn
+            .prepare_cached("SELECT 1 FROM attestation WHERE stream = ?1 AND n >= ?2 AND officer = ?3 LIMIT 1")?
+            .exists(params![stream, int(n), change.header.author.0])?;
+        entries.push(HistoryEntry {
+            change: change.name,
+            op: change.header.op,
+            stamp: change.header.stamp,
+            clock: change.header.clock,
+            attested,
+            author: change.header.author,
+            device: change.header.device,
+            set: change.payload.set.into_iter().collect(),
+            reason: change.payload.reason,
+            ruling: ruling.and_then(|(v, reason)| Some((Verdict::from_number(v)?, reason))),
+            waiting: stream == own.id && n > own.acked,
+        });
+    }
+    entries.sort_by_key(|e| (e.stamp, e.change));
+    entries.dedup_by_key(|e| e.change);
+    Ok(entries)
+}

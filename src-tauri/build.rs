@@ -1,0 +1,34 @@
+//! Names the commands that the main window may call; a command that is missing here cannot be called at all.
+
+const COMMANDS: &[&str] = &[
+    "app_start",
+    "app_touch",
+    "app_watch",
+    "draft_amend",
+    "draft_discard",
+    "draft_get",
+    "draft_list",
+    "draft_put",
+    "draft_save",
+    "draft_start",
+    "encounter_list",
+    "officer_enrol",
+    "officer_lock",
+    "officer_unlock",
+    "record_get",
+    "record_list",
+    "record_resolve",
+    "record_search",
+    "settings_get",
+    "settings_put",
+    "shift_home",
+    "shift_put",
+    "sync_now",
+    "sync_strip",
+    "sync_view",
+];
+
+fn main() {
+    let manifest = tauri_build::AppManifest::new().commands(COMMANDS);
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest)).expect("the window's configuration is sound");
+}

@@ -1,0 +1,25 @@
+//! The way to headquarters.
+
+use tauri::State;
+
+use crate::dto::sync::{SyncStrip, SyncView};
+use crate::error::UiResult;
+use crate::state::AppState;
+
+/// The strip on every screen. Reads committed rows only.
+#[tauri::command]
+pub async fn sync_strip(state: State<'_, AppState>) -> UiResult<SyncStrip> {
+    state.run(|engine| engine.strip()).await
+}
+
+/// The sync screen.
+#[tauri::command]
+pub async fn sync_view(state: State<'_, AppState>) -> UiResult<SyncView> {
+    state.run(|engine| engine.sync_view()).await
+}
+
+/// Exchanges with headquarters now; the strip tells how it ended.
+#[tauri::command]
+pub async fn sync_now(state: State<'_, AppState>) -> UiResult<SyncStrip> {
+    state.run(|engine| engine.sync_now()).await
+}

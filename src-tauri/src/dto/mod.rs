@@ -1,0 +1,10 @@
+//! The shapes that the screens see, one file a noun, exported to ui/shared/generated. Never a type of the engine itself.
+
+pub mod draft;
+pub mod encounter;
+pub mod officer;
+pub mod record;
+pub mod settings;
+pub mod shift;
+pub mod start;
+pub mod sync;

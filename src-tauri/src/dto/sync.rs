@@ -1,0 +1,121 @@
+//! What the screens say about the way to headquarters. Read from committed rows alone; never a guess about the network.
+
+use serde::Serialize;
+use ts_rs::TS;
+
+use super::record::RecordRow;
+
+/// Why the way to headquarters is not free. A code; the words are the screens'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum SyncTrouble {
+    /// No network.
+    NoLink,
+    /// A network, but headquarters does not answer.
+    NoAnswer,
+    /// Something else answered in headquarters' place, such as a sign-in page.
+    NotHq,
+    /// Headquarters asked to come back later.
+    Busy,
+    /// Headquarters has withdrawn this device's access; unsent work is still taken.
+    Revoked,
+    /// Headquarters speaks a newer protocol than this program can.
+    TooOld,
+    /// The disk is full.
+    StorageFull,
+    /// Headquarters set some changes aside because it could not read them; the rest went through.
+    SomeSetAside,
+    /// The device found that its own copy was restored or cloned and starts a new branch.
+    Forked,
+    /// Something else, to be found in the diagnostic log.
+    Unexpected,
+}
+
+/// The strip on every screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct SyncStrip {
+    /// Records with changes that have no receipt.
+    pub waiting: u32,
+    /// The time of the last receipt, milliseconds of UTC by headquarters' clock.
+    #[ts(type = "number | null")]
+    pub last_hq_ms: Option<i64>,
+    /// Whether an exchange runs now.
+    pub running: bool,
+    /// What is stuck and why.
+    pub trouble: Option<SyncTrouble>,
+    /// Records that need a decision.
+    pub needs_decision: u32,
+}
+
+/// The sync screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct SyncView {
+    /// The strip.
+    pub strip: SyncStrip,
+    /// The records that wait, oldest first, at most 200.
+    pub waiting: Vec<RecordRow>,
+    /// What headquarters has confirmed, by compartment.
+    pub receipts: Vec<ReceiptRow>,
+    /// The last attempts, newest first.
+    pub attempts: Vec<AttemptRow>,
+    /// Headquarters' address, without secrets.
+    pub server: Option<String>,
+}
+
+/// What headquarters has confirmed of one compartment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct ReceiptRow {
+    /// The compartment.
+    pub compartment: String,
+    /// Changes of this device that headquarters holds.
+    pub held: u32,
+    /// Changes of this device.
+    pub written: u32,
+    /// The time of the receipt, milliseconds of UTC.
+    #[ts(type = "number | null")]
+    pub at_ms: Option<i64>,
+}
+
+/// One attempt to reach headquarters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct AttemptRow {
+    /// When, milliseconds of UTC.
+    #[ts(type = "number")]
+    pub at_ms: i64,
+    /// Absent where it went well.
+    pub trouble: Option<SyncTrouble>,
+    /// Changes sent.
+    pub sent: u32,
+    /// Changes received.
+    pub received: u32,
+}
+
+/// How far the running exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct SyncProgress {
+    /// Changes confirmed so far.
+    pub sent: u32,
+    /// Changes to send in all.
+    pub to_send: u32,
+    /// Changes received so far.
+    pub received: u32,
+}
+
+/// What happens without the screen having asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case", tag = "event", content = "data")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum WatchEvent {
+    /// The engine was locked, by a command or because nobody touched it.
+    Locked,
+    /// The strip is another one now.
+    Strip(SyncStrip),
+    /// The running exchange moved on.
+    Progress(SyncProgress),
+}

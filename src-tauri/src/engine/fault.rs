@@ -1,0 +1,46 @@
+//! The engine's errors as the screens' codes.
+
+use daftar_core::merge::AmendError;
+use daftar_device::Error;
+use daftar_device::sync::{LinkError, SyncError};
+use daftar_wire::json::Refused;
+
+use crate::error::{FieldWhy, UiError};
+
+/// A code for the screen; what has none is logged under a word.
+pub fn ui(e: Error) -> UiError {
+    match e {
+        Error::AlreadyOpen => UiError::AlreadyOpen,
+        Error::NotEnrolled => UiError::NotEnrolled,
+        Error::NoOfficer(_) | Error::NoRecord(_) => UiError::NotFound,
+        Error::PinWrong { wait_seconds } => UiError::PinWrong { wait_seconds: u32::try_from(wait_seconds).unwrap_or(u32::MAX) },
+        Error::PinTooShort { min } => UiError::PinShort { chars_min: u32::try_from(min).unwrap_or(u32::MAX) },
+        Error::StorageFull => UiError::StorageFull,
+        Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
+        Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
+        Error::Wire(daftar_wire::WireError::TooLarge { .. }) => UiError::TooLarge,
+        other => UiError::unexpected(other),
+    }
+}
+
+/// Why an enrolment did not succeed.
+pub fn enrolment(e: &SyncError) -> UiError {
+    match e {
+        SyncError::Link(LinkError::NoLink(_) | LinkError::Busy { .. } | LinkError::Status(_) | LinkError::Portal) => UiError::NoLink,
+        SyncError::Link(LinkError::NotHq(_)) => UiError::NotHq,
+        SyncError::Link(LinkError::Refused(_)) => UiError::CodeInvalid,
+        SyncError::Store(_) | SyncError::Protocol(_) | SyncError::Cut => UiError::unexpected(e),
+    }
+}
+
+/// What is wrong with a form's field.
+pub fn field(refused: Refused) -> UiError {
+    let why = if refused.reason.contains("at most") {
+        FieldWhy::Long
+    } else if refused.reason.contains("no such field") {
+        FieldWhy::Unknown
+    } else {
+        FieldWhy::Form
+    };
+    UiError::FieldInvalid { field: refused.path, why }
+}

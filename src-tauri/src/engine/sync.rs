@@ -1,0 +1,167 @@
+//! The exchange's calls: what waits and what is held, out of committed rows; one exchange at a time, by hand or by itself.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use daftar_core::authorize::Action;
+use daftar_device::Store;
+use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport};
+
+use super::Engine;
+use super::fault::ui;
+use super::record::{FIELD_KINDS, row};
+use crate::dto::record::RecordRow;
+use crate::dto::sync::{AttemptRow, ReceiptRow, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent};
+use crate::error::UiResult;
+
+/// Attempts that the sync screen shows.
+const ATTEMPTS_MAX: usize = 20;
+const WAITING_ROWS: usize = 200;
+/// Records that are looked through for those that wait.
+const LOOKED_THROUGH: usize = 2000;
+
+/// This run's attempts, newest first. Only for the eye: what waits and what is held is read from the disk.
+static ATTEMPTS: Mutex<VecDeque<AttemptRow>> = Mutex::new(VecDeque::new());
+
+fn count(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Records with a field that somebody must decide.
+pub(super) fn conflicts(store: &Store) -> UiResult<u32> {
+    let mut n = 0;
+    for c in store.allowed(Action::Read) {
+        n += store.counts(&c).map_err(ui)?.conflicts;
+    }
+    Ok(count(n))
+}
+
+fn trouble(code: &str) -> SyncTrouble {
+    match code {
+        "no_link" => SyncTrouble::NoLink,
+        "cut" | "status" => SyncTrouble::NoAnswer,
+        "not_hq" | "portal" => SyncTrouble::NotHq,
+        "busy" => SyncTrouble::Busy,
+        "refused" => SyncTrouble::Revoked,
+        "protocol" => SyncTrouble::TooOld,
+        "storage_full" => SyncTrouble::StorageFull,
+        "fork" => SyncTrouble::Forked,
+        _ => SyncTrouble::Unexpected,
+    }
+}
+
+impl Engine {
+    pub fn strip(&self) -> UiResult<SyncStrip> {
+        let contact = self.device()?.keyring().contact().map_err(ui)?;
+        let mut strip = SyncStrip {
+            last_hq_ms: contact.as_ref().and_then(|c| c.hq_time_ms).and_then(|t| i64::try_from(t).ok()),
+            running: self.is_running(),
+            trouble: contact.and_then(|c| c.error).map(|code| trouble(&code)),
+            ..SyncStrip::default()
+        };
+        if let Ok(store) = self.store() {
+            strip.waiting = count(store.waiting().map_err(ui)?);
+            strip.needs_decision = conflicts(&store)?;
+        }
+        Ok(strip)
+    }
+
+    pub fn sync_view(&self) -> UiResult<SyncView> {
+        let store = self.store()?;
+        let mut waiting: Vec<RecordRow> = Vec::new();
+        if store.waiting().map_err(ui)? > 0 {
+            let page = store.list(&FIELD_KINDS, None, LOOKED_THROUGH).map_err(ui)?;
+            waiting = page.items.iter().filter(|i| i.waiting).map(row).collect();
+            waiting.reverse();
+            waiting.truncate(WAITING_ROWS);
+        }
+        let mut receipts = Vec::new();
+        for r in store.receipts().map_err(ui)? {
+            receipts.push(ReceiptRow {
+                compartment: r.compartment.to_string(),
+                held: count(r.held),
+                written: count(r.written),
+                at_ms: r.at_ms.and_then(|t| i64::try_from(t).ok()),
+            });
+        }
+        let attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        Ok(SyncView { strip: self.strip()?, waiting, receipts, attempts, server: Some(store.device().address.clone()) })
+    }
+
+    /// Exchanges now, unless an exchange runs; how it ended is in the strip.
+    pub fn sync_now(&self) -> UiResult<SyncStrip> {
+        if self.store().is_ok() {
+            let _ = tauri::async_runtime::block_on(self.exchange());
+        }
+        self.strip()
+    }
+
+    /// One exchange. `None`: nobody is unlocked, or one runs already.
+    async fn exchange(&self) -> Option<Result<SyncReport, SyncError>> {
+        let store = self.store().ok()?;
+        if self.running.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        self.tell_strip();
+        let progress = |p: Progress| {
+            self.tell(WatchEvent::Progress(SyncProgress {
+                sent: count(p.receipted),
+                to_send: count(p.to_send),
+                received: count(p.received),
+            }));
+        };
+        let outcome = match HttpTransport::new(store.device()) {
+            Ok(transport) => sync::run(&store, &transport, &progress).await,
+            Err(e) => Err(e.into()),
+        };
+        self.running.store(false, Ordering::Release);
+        self.remember(&outcome);
+        if let Err(cause) = &outcome {
+            tracing::info!(code = cause.code(), "a sync did not finish");
+        }
+        self.tell_strip();
+        // The index follows behind what came.
+        let behind = tauri::async_runtime::spawn_blocking(move || store.tend()).await;
+        if let Ok(Err(cause)) = behind {
+            tracing::warn!(%cause, "the index could not be tended");
+        }
+        Some(outcome)
+    }
+
+    fn remember(&self, outcome: &Result<SyncReport, SyncError>) {
+        let at_ms = self.device.as_ref().map_or(0, |d| i64::try_from(d.now_ms()).unwrap_or(0));
+        let row = match outcome {
+            Ok(r) => AttemptRow {
+                at_ms,
+                trouble: (r.refused > 0).then_some(SyncTrouble::SomeSetAside),
+                sent: count(r.sent_changes),
+                received: count(r.received_changes),
+            },
+            Err(e) => AttemptRow { at_ms, trouble: Some(trouble(e.code())), sent: 0, received: 0 },
+        };
+        let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.push_front(row);
+        attempts.truncate(ATTEMPTS_MAX);
+    }
+
+    fn tell_strip(&self) {
+        if let Ok(strip) = self.strip() {
+            self.tell(WatchEvent::Strip(strip));
+        }
+    }
+
+    /// Syncs by itself, soon after a save and when the link returns. Runs as long as the app.
+    pub async fn sync_by_itself(&self, mut clock: AutoSync) {
+        loop {
+            clock.due().await;
+            let Some(outcome) = self.exchange().await else { continue };
+            let retry_after = match &outcome {
+                Err(SyncError::Link(LinkError::Busy { retry_after_seconds })) => retry_after_seconds.map(Duration::from_secs),
+                Ok(_) | Err(_) => None,
+            };
+            clock.went(outcome.is_ok(), retry_after).await;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line: words to acts, errors to exit statuses. Never does the work.
+
+mod officer;
+mod serve;
+mod status;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Parser, Subcommand};
+
+use crate::admin;
+use crate::clock::SystemClock;
+use crate::error::Result;
+use crate::hq::Headquarters;
+use crate::keys::Folder;
+use crate::verify;
+
+/// What stands before an enrolment code.
+const CODE_PREFIX: &str = "daftar1.";
+const CODE_HOURS: u64 = 24;
+
+/// Headquarters' server. All commands may be given beside a running server.
+///
+/// Exit status: 0 done, 1 refused, 2 usage, 7 storage full, 70 our own mistake.
+#[derive(Debug, Parser)]
+#[command(name = "daftar-server", version)]
+struct Cli {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Found headquarters in a new folder.
+    Init {
+        /// The folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// HOST:PORT at which devices look for headquarters.
+        #[arg(long)]
+        address: String,
+        /// With the teams, posts and operations of the demonstration.
+        #[arg(long)]
+        sample: bool,
+    },
+    /// Serve devices and the console until the process is told to stop.
+    Serve(serve::Serve),
+    /// The people.
+    #[command(subcommand)]
+    Officer(officer::Act),
+    /// Print a code with which one device can enrol an officer, once.
+    Enrol {
+        /// Headquarters' folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// The officer's handle.
+        #[arg(long)]
+        officer: String,
+        /// First grant him reading and writing in every compartment but the reference.
+        #[arg(long)]
+        all_compartments: bool,
+        /// How long the code is good.
+        #[arg(long, default_value_t = CODE_HOURS, value_parser = clap::value_parser!(u64).range(1..=24 * 30))]
+        valid_hours: u64,
+    },
+    /// Say what headquarters holds.
+    Status(status::Status),
+    /// Check every chain and signature of every feed.
+    Verify {
+        /// Headquarters' folder.
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+/// Runs the command that the process was given.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().act {
+        Act::Init { data, address, sample } => init(data, &address, sample),
+        Act::Serve(serve) => serve.run(),
+        Act::Officer(act) => act.run(),
+        Act::Enrol { data, officer, all_compartments, valid_hours } => enrol(data, &officer, all_compartments, valid_hours),
+        Act::Status(status) => status.run(),
+        Act::Verify { data } => return verified(data),
+    };
+    ended(done)
+}
+
+fn ended(done: Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "daftar-server: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn open(data: PathBuf) -> Result<Headquarters> {
+    Headquarters::open(Folder::new(data), Arc::new(SystemClock))
+}
+
+/// Prints one line for people or programs.
+fn print(line: impl std::fmt::Display) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+fn init(data: PathBuf, address: &str, sample: bool) -> Result<()> {
+    let hq = admin::found(&Folder::new(data), address, sample, Arc::new(SystemClock))?;
+    print(format_args!("headquarters is founded in {}; devices look for it at {address}", hq.folder.path().display()))
+}
+
+fn enrol(data: PathBuf, officer: &str, all_compartments: bool, hours: u64) -> Result<()> {
+    let code = open(data)?.make_code(officer, all_compartments, hours)?;
+    print(format_args!("{CODE_PREFIX}{}", URL_SAFE_NO_PAD.encode(code.write())))
+}
+
+fn verified(data: PathBuf) -> ExitCode {
+    let checked = open(data).and_then(|hq| verify::verify(&hq)).and_then(|report| {
+        report.bad.iter().try_for_each(print)?;
+        let verify::Report { compartments, segments, changes, verdicts, bad } = report;
+        let found = if bad.is_empty() { "all of it holds".to_owned() } else { format!("{} things do not hold", bad.len()) };
+        print(format_args!("{compartments} compartments, {segments} segments, {changes} changes, {verdicts} verdicts: {found}"))?;
+        Ok(bad.is_empty())
+    });
+    match checked {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => ended(Err(error)),
+    }
+}

@@ -1,0 +1,81 @@
+//! Who reads at the console, and which compartments are open to him at this moment. Every read of a record begins here.
+
+use daftar_core::authorize::{Action, authorize};
+use daftar_core::compartment::{Audience, Compartment};
+use daftar_core::ids::OfficerId;
+use daftar_core::record::Kind;
+
+use crate::error::Result;
+use crate::hq::Headquarters;
+use crate::register::Known;
+use crate::store::meta::{self, Place};
+use crate::store::people::{self, Officer};
+
+/// An officer at the console.
+pub(super) struct Reader {
+    pub(super) officer: Officer,
+    /// The compartments whose records he may read, by name. Not the reference: that holds headquarters' tables and no records.
+    pub(super) places: Vec<Place>,
+}
+
+impl Reader {
+    /// The officer with what is open to him; `None` if he may not use the console (any more).
+    pub(super) fn of(hq: &Headquarters, id: &OfficerId) -> Result<Option<Self>> {
+        let now_ms = hq.clock.now_ms();
+        hq.store.read(|tx| {
+            let Some(officer) = people::officer(tx, id)?.filter(|o| o.active && o.role.uses_console()) else {
+                return Ok(None);
+            };
+            let mut known = Known::default();
+            known.learn(tx, id, None)?;
+            let mut places = meta::compartments(tx)?;
+            places.retain(|p| {
+                p.name.audience() != Audience::Reference && authorize(id, None, Action::Read, &p.name, now_ms, &known).is_ok()
+            });
+            Ok(Some(Self { officer, places }))
+        })
+    }
+
+    /// The compartment, if it is open to him.
+    pub(super) fn place(&self, name: &Compartment) -> Option<&Place> {
+        self.places.iter().find(|p| p.name == *name)
+    }
+
+    /// The compartment of a row, if it is open to him.
+    pub(super) fn place_of(&self, row: i64) -> Option<&Place> {
+        self.places.iter().find(|p| p.id == row)
+    }
+}
+
+/// Whether the console shows such records; of headquarters' own tables it shows what they say, not the records.
+pub(super) fn is_shown(kind: Kind) -> bool {
+    match kind {
+        Kind::Inspection
+        | Kind::Seizure
+        | Kind::Exhibit
+        | Kind::CustodyEvent
+        | Kind::SurveillanceNote
+        | Kind::JointOperation
+        | Kind::Shift
+        | Kind::Task
+        | Kind::Warning
+        | Kind::WatchlistEntry
+        | Kind::Asset
+        | Kind::Qualification
+        | Kind::Other(_) => true,
+        Kind::Officer | Kind::Team | Kind::Post | Kind::Device | Kind::Grant | Kind::CodeList => false,
+    }
+}
+
+/// The kind's name in JSON; one that this version does not know by its number.
+pub(super) fn kind_name(kind: Kind) -> String {
+    kind.name().map_or_else(|| format!("#{}", kind.number()), str::to_owned)
+}
+
+/// The team whose compartment it is.
+pub(super) fn team_of(name: &Compartment) -> Option<&str> {
+    match name.audience() {
+        Audience::Team(team) | Audience::Agency(_, team) => Some(team),
+        Audience::Operation(_) | Audience::Reference | Audience::Watchlist(_) | Audience::Hits(_) | Audience::Audit(_) => None,
+    }
+}

@@ -1,0 +1,23 @@
+//! Headquarters' server: takes streams in, gives feeds out, judges once, signs what it holds. Never writes a
+//! field record of its own and never shows a window.
+
+pub mod admin;
+mod ca;
+pub mod clock;
+pub mod command;
+pub mod console;
+mod derive;
+mod error;
+pub mod hq;
+pub mod http;
+pub mod keys;
+pub mod project;
+mod random;
+pub mod register;
+mod sample;
+pub mod service;
+mod sql;
+pub mod store;
+pub mod verify;
+
+pub use error::{Error, Result};

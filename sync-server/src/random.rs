@@ -1,0 +1,20 @@
+//! Random bytes from the system. Never from anywhere else.
+
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+
+/// `N` random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| Error::File(std::io::Error::other(e)))?;
+    Ok(bytes)
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut s, b| {
+        let _ = write!(s, "{b:02x}");
+        s
+    })
+}

@@ -1,0 +1,90 @@
+//! Whether a change counts: decided once, as it enters the feed. Never looks at what a change sets.
+
+use daftar_core::authorize::{Action, authorize};
+use daftar_core::change::Header;
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{ChangeName, DeviceId, OfficerId};
+use daftar_core::record::Kind;
+use daftar_wire::message::{Ruling, Verdict};
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::register::Known;
+
+/// What must be known of a change to judge it; `None`: it cannot be read.
+pub(super) type Facts = Option<Claim>;
+
+/// Who says to have written a change, of what kind and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claim {
+    author: OfficerId,
+    device: DeviceId,
+    stamp_ms: u64,
+    kind: Kind,
+}
+
+impl Claim {
+    pub(super) fn of(header: &Header) -> Self {
+        Self { author: header.author, device: header.device, stamp_ms: header.stamp.ms, kind: header.kind }
+    }
+}
+
+/// Whether only headquarters writes records of this kind.
+fn is_of_headquarters(kind: Kind) -> bool {
+    match kind {
+        Kind::Officer | Kind::Team | Kind::Post | Kind::Device | Kind::Grant | Kind::CodeList => true,
+        Kind::Inspection
+        | Kind::Seizure
+        | Kind::Exhibit
+        | Kind::CustodyEvent
+        | Kind::SurveillanceNote
+        | Kind::JointOperation
+        | Kind::Shift
+        | Kind::Task
+        | Kind::Warning
+        | Kind::WatchlistEntry
+        | Kind::Asset
+        | Kind::Qualification
+        | Kind::Other(_) => false,
+    }
+}
+
+/// Judges changes of a device's stream; those without a ruling are accepted. `known` is learned as it is needed.
+pub(super) fn judge(
+    conn: &Connection,
+    known: &mut Known,
+    device: &DeviceId,
+    compartment: &Compartment,
+    changes: &[(ChangeName, Facts)],
+    now_ms: u64,
+) -> Result<Vec<Ruling>> {
+    let mut rulings = Vec::new();
+    for (name, facts) in changes {
+        let (verdict, reason) = match facts {
+            None => (Verdict::Quarantined, Some("undecodable")),
+            Some(claim) => (Verdict::Review, refusal(conn, known, device, compartment, claim, now_ms)?),
+        };
+        rulings.extend(reason.map(|r| Ruling { change: *name, verdict, reason: r.to_owned() }));
+    }
+    Ok(rulings)
+}
+
+fn refusal(
+    conn: &Connection,
+    known: &mut Known,
+    device: &DeviceId,
+    compartment: &Compartment,
+    claim: &Claim,
+    now_ms: u64,
+) -> Result<Option<&'static str>> {
+    if claim.device != *device {
+        return Ok(Some("not_this_device"));
+    }
+    if is_of_headquarters(claim.kind) {
+        return Ok(Some("headquarters_only"));
+    }
+    known.learn(conn, &claim.author, Some(device))?;
+    // A grant must have been open when the officer wrote; a clock that is ahead gains nothing.
+    let at = claim.stamp_ms.min(now_ms);
+    Ok(authorize(&claim.author, Some(device), Action::Write, compartment, at, known).err().map(|d| d.code()))
+}

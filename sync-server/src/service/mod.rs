@@ -1,0 +1,157 @@
+//! The exchange and the enrolment, without HTTP: who asks is known when it begins. Never opens a socket.
+
+mod down;
+mod enrol;
+mod judge;
+mod up;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use daftar_core::ids::{DeviceId, OfficerId};
+use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice};
+use daftar_wire::sign::{VerifyingKey, verifying_key};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use crate::hq::Headquarters;
+use crate::store::people::Device;
+use crate::store::{cursor, people};
+
+pub use enrol::EnrolError;
+
+/// What an exchange came to; for logs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Changes that were taken.
+    pub taken: u64,
+    /// Entries of feeds that were sent.
+    pub sent: u64,
+    /// The device was told that all was said.
+    pub ended: bool,
+}
+
+/// The service that devices speak to.
+pub struct Service {
+    hq: Arc<Headquarters>,
+    /// When a segment was last committed here.
+    committed: watch::Sender<Option<Instant>>,
+    /// When each device has spoken and how many changes were taken from it, not written down yet.
+    contacts: Mutex<HashMap<DeviceId, (u64, u64)>>,
+}
+
+/// The other end of an exchange.
+struct Peer {
+    device: DeviceId,
+    key: VerifyingKey,
+}
+
+/// The other end has gone: there is nobody to tell.
+struct Gone;
+
+impl Service {
+    /// A service over an opened headquarters.
+    pub fn new(hq: Arc<Headquarters>) -> Self {
+        Self { hq, committed: watch::Sender::new(None), contacts: Mutex::default() }
+    }
+
+    /// The headquarters that it serves.
+    pub fn hq(&self) -> &Arc<Headquarters> {
+        &self.hq
+    }
+
+    /// Says when a segment was last committed, and wakes whoever waits for the next.
+    pub fn commits(&self) -> watch::Receiver<Option<Instant>> {
+        self.committed.subscribe()
+    }
+
+    /// The device that holds this Ed25519 key, if it is known and not headquarters' own.
+    pub async fn device_with_key(&self, key: [u8; 32]) -> Result<Option<Device>> {
+        let own = self.hq.identity.device;
+        let found = self.blocking(move |hq| hq.store.read(|tx| people::device_with_key(tx, &key))).await?;
+        Ok(found.filter(|d| d.id != own))
+    }
+
+    /// One exchange with a device whose key was proven. Takes segments as they come and answers each when it is
+    /// committed; after the end of the question it sends what the unlocked officers may read and the device lacks.
+    pub async fn sync(&self, device: &Device, mut asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Exchanged> {
+        let mut exchanged = Exchanged::default();
+        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)? };
+        let Some(Ask::Hello(hello)) = asks.recv().await else {
+            return Ok(exchanged);
+        };
+        let up = self.take(&peer, asks, answers).await?;
+        exchanged.taken = up.taken;
+        self.note_contact(device.id, up.taken);
+        if !up.ended {
+            return Ok(exchanged);
+        }
+        let (ended, sent) = match self.answer(&peer, hello, answers).await? {
+            Ok(sent) => (true, sent),
+            Err(Gone) => (false, 0),
+        };
+        (exchanged.ended, exchanged.sent) = (ended, sent);
+        Ok(exchanged)
+    }
+
+    async fn answer(&self, peer: &Peer, hello: Hello, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
+        let (device, root) = (peer.device, hello.root);
+        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &root))).await?;
+        let Some(known) = known else {
+            let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
+            return Ok(say(answers, Answer::Notice(Notice::RootUnknown)).await.and(say(answers, end).await).map(|()| 0));
+        };
+        self.send_down(peer, hello, known, answers).await
+    }
+
+    /// Remembers that a device has spoken: no exchange waits for the disk only for this.
+    fn note_contact(&self, device: DeviceId, taken: u64) {
+        let mut contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
+        let contact = contacts.entry(device).or_default();
+        *contact = (self.hq.clock.now_ms(), contact.1 + taken);
+    }
+
+    /// Writes down which devices have spoken.
+    pub fn keep_contacts(&self) -> Result<()> {
+        let contacts = std::mem::take(&mut *self.contacts.lock().unwrap_or_else(PoisonError::into_inner));
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        self.hq.store.write(|tx| contacts.iter().try_for_each(|(device, (at, taken))| cursor::contact(tx, device, *at, *taken)))
+    }
+
+    async fn blocking<T: Send + 'static>(&self, f: impl FnOnce(&Headquarters) -> Result<T> + Send + 'static) -> Result<T> {
+        let hq = self.hq.clone();
+        tokio::task::spawn_blocking(move || f(&hq)).await.map_err(Error::stopped)?
+    }
+}
+
+/// The list with some of its cursors replaced.
+fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {
+    for c in changed {
+        list.retain(|l| l.compartment != c.compartment);
+        list.push(c);
+    }
+    list.sort_by(|a, b| a.compartment.cmp(&b.compartment));
+    list
+}
+
+async fn say(answers: &Sender<Answer>, answer: Answer) -> std::result::Result<(), Gone> {
+    answers.send(answer).await.map_err(|_| Gone)
+}
+
+/// Officers who are enrolled on the device and active, of those that a hello names.
+fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId]) -> Result<Vec<OfficerId>> {
+    let mut present = Vec::new();
+    for officer in officers {
+        let is_active = people::officer(tx, officer)?.is_some_and(|o| o.active);
+        if is_active && people::officer_keys(tx, device, officer)?.is_some() {
+            present.push(*officer);
+        } else {
+            tracing::warn!(%device, %officer, "an officer who is not enrolled there was named");
+        }
+    }
+    Ok(present)
+}

@@ -1,0 +1,244 @@
+//! Feeds and streams: numbered entries in the order of commits, and how far each stream is held. Never judges a change.
+
+use daftar_core::ids::{DeviceId, Digest, Head, Incarnation};
+use daftar_wire::message::{FeedVerdict, Ruling, feed_next};
+use daftar_wire::segment::Segment;
+use daftar_wire::sign::Sig;
+use daftar_wire::stream::{StreamHead, StreamId, digest};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::meta::Place;
+use crate::error::{Error, Result};
+use crate::sql::{int, uint};
+
+const SEGMENT: i64 = 1;
+const VERDICT: i64 = 2;
+
+/// A feed's last number and the chain after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedHead {
+    /// The number; zero for an empty feed.
+    pub n: u64,
+    /// The chain.
+    pub chain: Head,
+}
+
+/// How far a stream is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamRow {
+    /// The row's id; `None` before its first change.
+    pub id: Option<i64>,
+    /// The number of the last change.
+    pub n: u64,
+    /// The chain after it.
+    pub head: Head,
+    /// In a backup up to here.
+    pub backed_up: u64,
+}
+
+/// A segment that is to be kept, checked before.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSegment<'a> {
+    /// The stream; its compartment is the feed's.
+    pub stream: &'a StreamId,
+    /// The number of the first change.
+    pub first: u64,
+    /// How many changes.
+    pub count: u32,
+    /// The stream's chain after the last.
+    pub head: Head,
+    /// As it came.
+    pub bytes: &'a [u8],
+}
+
+/// What an entry of a feed is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A segment.
+    Segment {
+        /// Whose stream.
+        device: DeviceId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// The number of the first change.
+        first: u64,
+        /// How many changes.
+        count: u32,
+        /// The stream's chain after the last.
+        head: Head,
+    },
+    /// Rulings, with headquarters' signature.
+    Verdict(Sig),
+}
+
+/// An entry of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub n: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// The feed's chain after it.
+    pub chain: Head,
+    /// When it was committed, in milliseconds of UTC.
+    pub at_ms: u64,
+    /// The segment as it came, or the rulings.
+    pub bytes: Vec<u8>,
+}
+
+/// Signs what was ruled, as the feed's entry of this number.
+pub type Rule<'a> = dyn Fn(u64) -> (Vec<Ruling>, Sig) + 'a;
+
+/// The feed's end.
+pub fn head(conn: &Connection, place: &Place) -> Result<FeedHead> {
+    let row = conn
+        .prepare_cached("SELECT n, chain FROM feed_head WHERE compartment = ?1")?
+        .query_row([place.id], |r| Ok(FeedHead { n: uint(r.get(0)?), chain: Head(r.get(1)?) }));
+    Ok(row?)
+}
+
+/// The feed's chain after entry `n`; `None` if there is no such entry.
+pub fn chain_at(conn: &Connection, place: &Place, n: u64) -> Result<Option<Head>> {
+    let mut rows = conn.prepare_cached("SELECT chain FROM feed WHERE compartment = ?1 AND n = ?2")?;
+    Ok(rows.query_row(params![place.id, int(n)], |r| r.get(0).map(Head)).optional()?)
+}
+
+/// How far a stream is held; one that is not known stands at its start.
+pub fn stream(conn: &Connection, place: &Place, stream: &StreamId) -> Result<StreamRow> {
+    let mut rows =
+        conn.prepare_cached("SELECT id, n, head, backed_up FROM stream WHERE compartment = ?1 AND device = ?2 AND incarnation = ?3")?;
+    let row = rows.query_row(params![place.id, stream.device.0, stream.incarnation.0], |r| {
+        Ok(StreamRow { id: r.get(0)?, n: uint(r.get(1)?), head: Head(r.get(2)?), backed_up: uint(r.get(3)?) })
+    });
+    Ok(row.optional()?.unwrap_or(StreamRow { id: None, n: 0, head: stream.start(), backed_up: 0 }))
+}
+
+/// The heads of all streams of a compartment.
+pub fn stream_heads(conn: &Connection, place: &Place) -> Result<Vec<StreamHead>> {
+    let mut rows = conn.prepare_cached("SELECT device, incarnation, n, head FROM stream WHERE compartment = ?1")?;
+    let heads = rows.query_map([place.id], stream_head)?;
+    Ok(heads.collect::<rusqlite::Result<_>>()?)
+}
+
+fn stream_head(r: &Row<'_>) -> rusqlite::Result<StreamHead> {
+    Ok(StreamHead { device: DeviceId(r.get(0)?), incarnation: Incarnation(r.get(1)?), n: uint(r.get(2)?), head: Head(r.get(3)?) })
+}
+
+/// The compartment's digest when the feed had ended at `n`.
+pub fn digest_at(conn: &Connection, place: &Place, n: u64) -> Result<Digest> {
+    let mut rows = conn.prepare_cached(
+        "SELECT s.device, s.incarnation, f.first + f.count - 1, f.head FROM stream s JOIN feed f ON f.stream = s.id
+         WHERE s.compartment = ?1 AND f.n = (SELECT max(g.n) FROM feed g WHERE g.stream = s.id AND g.n <= ?2)",
+    )?;
+    let heads = rows.query_map(params![place.id, int(n)], stream_head)?;
+    Ok(digest(&heads.collect::<rusqlite::Result<Vec<_>>>()?))
+}
+
+/// Keeps a segment that carries its stream on from `held`, and what was ruled about it, as the feed's next entries.
+/// The feed's own number is changed last.
+pub fn append(
+    conn: &Connection,
+    place: &Place,
+    held: &StreamRow,
+    new: &NewSegment<'_>,
+    at_ms: u64,
+    verdict: Option<&Rule<'_>>,
+) -> Result<StreamRow> {
+    let last = new.first + u64::from(new.count) - 1;
+    let id = match held.id {
+        Some(id) => {
+            conn.prepare_cached("UPDATE stream SET n = ?2, head = ?3 WHERE id = ?1")?.execute(params![id, int(last), new.head.0])?;
+            id
+        }
+        None => {
+            conn.prepare_cached("INSERT INTO stream(compartment, device, incarnation, n, head) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![place.id, new.stream.device.0, new.stream.incarnation.0, int(last), new.head.0])?;
+            conn.last_insert_rowid()
+        }
+    };
+    let before = head(conn, place)?;
+    let mut now = FeedHead { n: before.n + 1, chain: feed_next(before.chain, new.stream, new.first, new.count, &new.head) };
+    conn.prepare_cached(
+        "INSERT INTO feed(compartment, n, kind, stream, first, count, head, chain, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![place.id, int(now.n), SEGMENT, id, int(new.first), new.count, new.head.0, now.chain.0, int(at_ms), new.bytes])?;
+    if let Some(rule) = verdict {
+        let n = now.n + 1;
+        let (rulings, sig) = rule(n);
+        now = FeedHead { n, chain: FeedVerdict::chain_after(now.chain, &rulings) };
+        conn.prepare_cached("INSERT INTO feed(compartment, n, kind, chain, sig, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![place.id, int(n), VERDICT, now.chain.0, sig, int(at_ms), FeedVerdict::write_rulings(&rulings)])?;
+    }
+    conn.prepare_cached("UPDATE feed_head SET n = ?2, chain = ?3 WHERE compartment = ?1")?.execute(params![
+        place.id,
+        int(now.n),
+        now.chain.0
+    ])?;
+    Ok(StreamRow { id: Some(id), n: last, head: new.head, backed_up: held.backed_up })
+}
+
+/// Entries after `after` up to `to`, in order, until their bytes come to about `bytes_max`; at least one if there is one.
+/// Segments of `without` are passed over unread.
+pub fn page(conn: &Connection, place: &Place, after: u64, to: u64, without: Option<&DeviceId>, bytes_max: usize) -> Result<Vec<Entry>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT f.n, f.kind, s.device, s.incarnation, f.first, f.count, f.head, f.chain, f.sig, f.at_ms, f.bytes
+         FROM feed f LEFT JOIN stream s ON s.id = f.stream
+         WHERE f.compartment = ?1 AND f.n > ?2 AND f.n <= ?3 AND (s.device IS NULL OR s.device IS NOT ?4) ORDER BY f.n",
+    )?;
+    let mut rows = rows.query(params![place.id, int(after), int(to), without.map(|d| d.0)])?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let entry = entry(row)?;
+        bytes += entry.bytes.len();
+        page.push(entry);
+        if bytes >= bytes_max {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn entry(r: &Row<'_>) -> Result<Entry> {
+    let n = uint(r.get(0)?);
+    let kind = match r.get(1)? {
+        SEGMENT => Kind::Segment {
+            device: DeviceId(r.get(2)?),
+            incarnation: Incarnation(r.get(3)?),
+            first: uint(r.get(4)?),
+            count: r.get(5)?,
+            head: Head(r.get(6)?),
+        },
+        VERDICT => Kind::Verdict(r.get(8)?),
+        _ => return Err(Error::Damaged(format!("feed entry {n} of an unknown kind"))),
+    };
+    Ok(Entry { n, kind, chain: Head(r.get(7)?), at_ms: uint(r.get(9)?), bytes: r.get(10)? })
+}
+
+/// The held segments of a stream that hold changes from `from` on, with the chain before each.
+pub fn held_from(conn: &Connection, stream: &StreamId, row: i64, from: u64) -> Result<Vec<(Segment, Head)>> {
+    let mut rows = conn.prepare_cached("SELECT bytes, first, head FROM feed WHERE stream = ?1 AND first + count > ?2 ORDER BY first")?;
+    let rows = rows.query_map(params![row, int(from)], |r| Ok((r.get::<_, Vec<u8>>(0)?, uint(r.get(1)?), Head(r.get(2)?))))?;
+    let mut before: Option<(u64, Head)> = None;
+    let mut held = Vec::new();
+    for segment in rows {
+        let (bytes, first, head) = segment?;
+        let segment = Segment::read(&bytes)?;
+        let begins = match before {
+            Some((next, head)) if next == first => head,
+            Some(_) => return Err(Error::Damaged("a stream with a gap".into())),
+            None if first == 1 => stream.start(),
+            None => conn
+                .prepare_cached("SELECT head FROM feed WHERE stream = ?1 AND first + count = ?2")?
+                .query_row(params![row, int(first)], |r| r.get(0).map(Head))?,
+        };
+        before = Some((segment.last() + 1, head));
+        held.push((segment, begins));
+    }
+    Ok(held)
+}
+
+/// How many changes a compartment holds.
+pub fn changes(conn: &Connection, place: &Place) -> Result<u64> {
+    let n = conn.prepare_cached("SELECT coalesce(sum(n), 0) FROM stream WHERE compartment = ?1")?.query_row([place.id], |r| r.get(0))?;
+    Ok(uint(n))
+}

@@ -1,0 +1,13 @@
+//! What headquarters keeps: feeds, streams, people, codes, cursors. All SQL of the server stands in this folder, and nothing else does.
+
+pub(crate) mod console;
+pub mod cursor;
+pub mod enrolment;
+pub mod feed;
+pub mod meta;
+pub mod people;
+pub mod projection;
+mod sqlite;
+
+pub(crate) use sqlite::DatabaseKey;
+pub use sqlite::Store;

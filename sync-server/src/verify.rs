@@ -1,0 +1,167 @@
+//! Every chain and signature of every feed, recomputed from the stored bytes. Never repairs anything.
+
+use std::collections::{BTreeMap, HashMap};
+
+use daftar_core::ids::{DeviceId, Head};
+use daftar_wire::message::{FeedVerdict, feed_next, feed_start};
+use daftar_wire::segment::Segment;
+use daftar_wire::sign::{VerifyingKey, verify_attestation, verifying_key};
+use daftar_wire::stream::{StreamHead, StreamId, digest};
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::hq::Headquarters;
+use crate::store::feed::{self, Entry, Kind};
+use crate::store::meta::{self, Place};
+use crate::store::people;
+
+/// Bytes of entries that are read at once.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// What was looked at, and what does not hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Compartments.
+    pub compartments: u64,
+    /// Segments in their feeds.
+    pub segments: u64,
+    /// Changes in those.
+    pub changes: u64,
+    /// Verdicts in the feeds.
+    pub verdicts: u64,
+    /// What does not hold: where, and why.
+    pub bad: Vec<String>,
+}
+
+/// Verifies everything, as at one moment.
+pub fn verify(hq: &Headquarters) -> Result<Report> {
+    hq.store.read(|tx| {
+        let mut keys = HashMap::new();
+        for device in people::devices(tx)? {
+            keys.insert(device.id, verifying_key(&device.signing_key)?);
+        }
+        let mut report = Report::default();
+        for place in meta::compartments(tx)? {
+            Walk { hq, tx, place: &place, keys: &keys, report: &mut report, streams: BTreeMap::new() }.walk()?;
+            report.compartments += 1;
+        }
+        Ok(report)
+    })
+}
+
+/// One feed as it is walked.
+struct Walk<'a> {
+    hq: &'a Headquarters,
+    tx: &'a Connection,
+    place: &'a Place,
+    keys: &'a HashMap<DeviceId, VerifyingKey>,
+    report: &'a mut Report,
+    /// How far each stream goes.
+    streams: BTreeMap<StreamId, (u64, Head)>,
+}
+
+impl Walk<'_> {
+    fn bad(&mut self, n: u64, what: impl std::fmt::Display) {
+        self.report.bad.push(format!("{} entry {n}: {what}", self.place.name));
+    }
+
+    fn walk(mut self) -> Result<()> {
+        let end = feed::head(self.tx, self.place)?;
+        let (mut at, mut chain) = (0, feed_start(&self.place.name, &self.hq.identity.epoch));
+        loop {
+            let page = feed::page(self.tx, self.place, at, u64::MAX, None, PAGE_BYTES)?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in page {
+                if entry.n != at + 1 {
+                    self.bad(entry.n, format_args!("entries {} to {} are missing", at + 1, entry.n - 1));
+                }
+                at = entry.n;
+                chain = match &entry.kind {
+                    Kind::Segment { .. } => self.segment(&entry, chain)?,
+                    Kind::Verdict(sig) => self.verdict(&entry, *sig, chain),
+                };
+                if chain != entry.chain {
+                    self.bad(entry.n, "the feed's chain does not hold");
+                    chain = entry.chain;
+                }
+            }
+        }
+        if (at, chain) != (end.n, end.chain) {
+            self.bad(at, format_args!("the feed's head says {}", end.n));
+        }
+        let held = feed::stream_heads(self.tx, self.place)?;
+        let walked: Vec<StreamHead> = (self.streams.iter())
+            .map(|(s, (n, head))| StreamHead { device: s.device, incarnation: s.incarnation, n: *n, head: *head })
+            .collect();
+        if digest(&held) != digest(&walked) {
+            self.bad(at, "the digest of the segments is not that of the streams");
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, entry: &Entry, before: Head) -> Result<Head> {
+        self.report.segments += 1;
+        let Kind::Segment { device, incarnation, first, count, head } = entry.kind else { return Ok(before) };
+        let stream = StreamId { compartment: self.place.name.clone(), device, incarnation };
+        let after = feed_next(before, &stream, first, count, &head);
+        let (n, at) = self.streams.get(&stream).copied().unwrap_or((0, stream.start()));
+        self.streams.insert(stream.clone(), (first + u64::from(count) - 1, head));
+        let segment = match Segment::read(&entry.bytes) {
+            Ok(segment) => segment,
+            Err(error) => {
+                self.bad(entry.n, error);
+                return Ok(after);
+            }
+        };
+        self.report.changes += segment.entries.len() as u64;
+        if segment.stream != stream || segment.first != first || segment.entries.len() as u64 != u64::from(count) {
+            self.bad(entry.n, "the segment is not the one that the feed names");
+        }
+        if first != n + 1 {
+            self.bad(entry.n, format_args!("the stream of {device} goes on at {first} and not at {}", n + 1));
+        }
+        let Some(key) = self.keys.get(&device) else {
+            self.bad(entry.n, format_args!("device {device} is not known"));
+            return Ok(after);
+        };
+        match segment.check(at, key) {
+            Ok(checked) if checked.head() == head => self.attested(entry.n, &segment, &checked.heads)?,
+            Ok(_) => self.bad(entry.n, "the stream's chain ends elsewhere"),
+            Err(error) => self.bad(entry.n, error),
+        }
+        Ok(after)
+    }
+
+    fn attested(&mut self, n: u64, segment: &Segment, heads: &[Head]) -> Result<()> {
+        for a in &segment.attestations {
+            let Some(keys) = people::officer_keys(self.tx, &segment.stream.device, &a.officer)? else {
+                self.bad(n, format_args!("officer {} attests and is not enrolled there", a.officer));
+                continue;
+            };
+            let head = heads[(a.n - segment.first) as usize];
+            if let Err(error) = verify_attestation(&verifying_key(&keys.signing_key)?, &a.officer, &segment.stream, a.n, &head, &a.sig) {
+                self.bad(n, error);
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, entry: &Entry, sig: daftar_wire::sign::Sig, before: Head) -> Head {
+        self.report.verdicts += 1;
+        let rulings = match FeedVerdict::read_rulings(&entry.bytes) {
+            Ok(rulings) => rulings,
+            Err(error) => {
+                self.bad(entry.n, error);
+                return entry.chain;
+            }
+        };
+        let after = FeedVerdict::chain_after(before, &rulings);
+        let verdict = FeedVerdict { compartment: self.place.name.clone(), from: entry.n, n: entry.n, chain: [0; 8], rulings, sig };
+        if let Err(error) = verdict.verify(&self.hq.keys.signing.verifying_key(), &self.hq.identity.epoch) {
+            self.bad(entry.n, error);
+        }
+        after
+    }
+}

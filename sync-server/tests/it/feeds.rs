@@ -1,0 +1,245 @@
+//! What goes down, to whom, and from where.
+
+use std::sync::Arc;
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::Epoch;
+use daftar_sync_server::verify;
+use daftar_wire::message::{Access, Answer, Notice, feed_next, feed_start};
+use daftar_wire::segment::Segment;
+use daftar_wire::stream::{StreamHead, digest};
+
+use crate::support::{World, c, end, notices};
+
+const TEAM: &str = "team/imt-1";
+
+/// Compartment, from and number of each entry.
+fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
+    answers
+        .iter()
+        .filter_map(|a| match a {
+            Answer::Item(i) => Some((i.compartment.as_str(), i.from, i.n)),
+            Answer::Verdict(v) => Some((v.compartment.as_str(), v.from, v.n)),
+            Answer::Receipt(_) | Answer::Notice(_) | Answer::End(_) => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_second_exchange_with_nothing_new_is_answered_by_the_end_alone() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let segment = device.write(TEAM, 3).write().expect("a segment");
+    let first = world.exchange(&device, device.hello(), &[segment]).await;
+    assert_eq!(entries(&first)[0].0, "reference", "the reference comes first");
+    let granted = notices(&first).into_iter().filter(|n| matches!(n, Notice::Granted { access: Access { read: true, .. }, .. })).count();
+    assert_eq!(granted, 4);
+    device.confirm(end(&first));
+    let second = world.exchange(&device, device.hello(), &[]).await;
+    assert_eq!(second.len(), 1, "{second:?}");
+    assert!(second[0].write().len() <= 20);
+}
+
+#[tokio::test]
+async fn a_device_is_not_sent_its_own_and_still_has_every_number() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let mut b = world.device("b", "imt-1").await;
+    for _ in 0..2 {
+        for device in [&mut a, &mut b] {
+            let segment = device.write(TEAM, 2).write().expect("a segment");
+            world.exchange(device, device.hello(), &[segment]).await;
+        }
+    }
+    // Grants take the first two numbers of the feed.
+    let seen = world.exchange(&b, b.hello(), &[]).await;
+    let team: Vec<_> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).map(|e| (e.1, e.2)).collect();
+    assert_eq!(team, [(1, 1), (2, 2), (3, 3), (4, 5)]);
+    let cursor = end(&seen).cursors.iter().find(|c| c.compartment.as_str() == TEAM).expect("a cursor");
+    assert_eq!(cursor.ranges, [(1, 6)], "its own last segment is covered by the end");
+    b.confirm(end(&seen));
+    let segment = a.write(TEAM, 1).write().expect("a segment");
+    world.exchange(&a, a.hello(), &[segment]).await;
+    let more = world.exchange(&b, b.hello(), &[]).await;
+    assert_eq!(entries(&more), [(TEAM, 7, 7)]);
+}
+
+#[tokio::test]
+async fn the_end_tells_the_digest_and_chain_that_a_device_computes_itself() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let b = world.device("b", "imt-1").await;
+    let segments = [a.write(TEAM, 2).write().expect("a segment"), a.write(TEAM, 300 - 50).write().expect("a segment")];
+    world.exchange(&a, a.hello(), &segments).await;
+    let seen = world.exchange(&b, b.hello(), &[]).await;
+    let mut heads: Vec<StreamHead> = Vec::new();
+    let mut chain = feed_start(&c(TEAM), &b.enrolled.epoch);
+    for answer in &seen {
+        let Answer::Item(item) = answer else { continue };
+        if item.compartment.as_str() != TEAM {
+            continue;
+        }
+        let segment = Segment::read(&item.segment).expect("a segment");
+        let s = &segment.stream;
+        let before = heads.iter().find(|h| (h.device, h.incarnation) == (s.device, s.incarnation)).map_or(s.start(), |h| h.head);
+        let head = segment.chain(before).head();
+        heads.retain(|h| (h.device, h.incarnation) != (s.device, s.incarnation));
+        heads.push(StreamHead { device: s.device, incarnation: s.incarnation, n: segment.last(), head });
+        chain = feed_next(chain, s, segment.first, segment.entries.len() as u32, &head);
+        assert_eq!(item.chain, chain.0[..8]);
+    }
+    let cursor = end(&seen).cursors.iter().find(|c| c.compartment.as_str() == TEAM).expect("a cursor");
+    assert_eq!((cursor.digest, &cursor.chain[..]), (digest(&heads), &chain.0[..8]));
+}
+
+#[tokio::test]
+async fn without_a_grant_no_byte_of_a_compartment_leaves() {
+    let world = World::new();
+    let mut inside = world.device("a", "imt-1").await;
+    let outside = world.device("b", "imt-2").await;
+    let segments = [inside.write(TEAM, 3), inside.write("agency/moi/imt-1", 3), inside.write("operation/op-qorachiroq", 1)];
+    let segments: Vec<Vec<u8>> = segments.iter().map(|s| s.write().expect("a segment")).collect();
+    world.exchange(&inside, inside.hello(), &segments).await;
+    let seen = world.exchange(&outside, outside.hello(), &[]).await;
+    let secret = |name: &str| name == TEAM || name == "agency/moi/imt-1";
+    assert!(entries(&seen).iter().all(|e| !secret(e.0)) && end(&seen).cursors.iter().all(|c| !secret(c.compartment.as_str())));
+    assert!(entries(&seen).iter().any(|e| e.0 == "operation/op-qorachiroq"), "both teams are in the operation");
+    let mut nobody = outside.hello();
+    nobody.officers = vec![inside.enrolled.officer];
+    let seen = world.exchange(&outside, nobody, &[]).await;
+    assert_eq!(seen.len(), 1, "an officer who is not enrolled there opens nothing: {seen:?}");
+    let mut locked = outside.hello();
+    locked.officers.clear();
+    assert_eq!(world.exchange(&outside, locked, &[]).await.len(), 1, "nor does nobody");
+}
+
+#[tokio::test]
+async fn an_unknown_root_takes_the_segments_and_sends_nothing() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let segment = device.write(TEAM, 3).write().expect("a segment");
+    let mut hello = device.hello();
+    hello.root = [7; 16];
+    let answers = world.exchange(&device, hello, &[segment]).await;
+    assert!(matches!(answers[..], [Answer::Receipt(_), Answer::Notice(Notice::RootUnknown), Answer::End(_)]), "{answers:?}");
+    assert!(end(&answers).cursors.is_empty());
+}
+
+#[tokio::test]
+async fn an_end_that_was_lost_costs_nothing_but_saying_it_again() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let mut other = world.device("b", "imt-1").await;
+    device.confirm(end(&world.exchange(&device, device.hello(), &[]).await));
+    for _ in 0..3 {
+        let segment = other.write(TEAM, 1).write().expect("a segment");
+        world.exchange(&other, other.hello(), &[segment]).await;
+        let seen = world.exchange(&device, device.hello(), &[]).await;
+        assert!(!notices(&seen).contains(&&Notice::RootUnknown), "the root that was confirmed is known as long as it is used");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_life_or_chain_starts_from_the_beginning() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let first = world.exchange(&device, device.hello(), &[]).await;
+    device.confirm(end(&first));
+    let all = entries(&first).iter().filter(|e| e.0 == "reference").count();
+    for spoil in 0..3 {
+        let mut hello = device.hello();
+        let mut cursor = device.cursors.iter().find(|c| c.compartment == Compartment::reference()).expect("a cursor").clone();
+        match spoil {
+            0 => cursor.epoch = Epoch([1; 16]),
+            1 => cursor.chain[0] ^= 1,
+            _ => cursor.ranges = vec![(1, 1000)],
+        }
+        hello.cursors = vec![cursor];
+        let seen = world.exchange(&device, hello, &[]).await;
+        assert_eq!(entries(&seen).len(), all, "case {spoil}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_is_kept_and_the_rest_is_asked_for_again() {
+    let world = World::new();
+    let mut writer = world.device("a", "imt-1").await;
+    let mut reader = world.device("b", "imt-1").await;
+    let segments: Vec<Vec<u8>> = (0..6).map(|_| writer.write(TEAM, 20).write().expect("a segment")).collect();
+    world.exchange(&writer, writer.hello(), &segments).await;
+    let (mut seen, mut rounds) = (Vec::new(), 0);
+    loop {
+        let mut hello = reader.hello();
+        hello.budget = Some(1500);
+        let answers = world.exchange(&reader, hello, &[]).await;
+        seen.extend(entries(&answers).iter().filter(|e| e.0 == TEAM).map(|e| (e.1, e.2)).collect::<Vec<_>>());
+        reader.confirm(end(&answers));
+        rounds += 1;
+        if !end(&answers).more {
+            break;
+        }
+    }
+    assert!(rounds > 2, "six segments of a kilobyte each do not fit into one budget");
+    assert_eq!(seen, (1..=8).map(|n| (n, n)).collect::<Vec<_>>(), "nothing is skipped and nothing sent twice");
+    assert_eq!(world.exchange(&reader, reader.hello(), &[]).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_writers_at_once_leave_no_gap_in_a_feed() {
+    let world = Arc::new(World::new());
+    let mut writers = Vec::new();
+    for i in 0..8 {
+        writers.push(world.device(&format!("w{i}"), "imt-1").await);
+    }
+    let tasks: Vec<_> = writers
+        .into_iter()
+        .map(|mut device| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                for _ in 0..6 {
+                    let segments: Vec<Vec<u8>> = (0..3).map(|_| device.write(TEAM, 2).write().expect("a segment")).collect();
+                    world.exchange(&device, device.hello(), &segments).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no writer fails");
+    }
+    let reader = world.device("reader", "imt-1").await;
+    let seen = world.exchange(&reader, reader.hello(), &[]).await;
+    let team: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).map(|e| e.2).collect();
+    assert_eq!(team, (1..=8 * 18 + 9).collect::<Vec<_>>());
+    let report = verify::verify(&world.hq).expect("readable");
+    assert_eq!(report.bad, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_changes_the_database_by_hand_is_found_out() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let segments = [device.write(TEAM, 2).write().expect("a segment"), device.write(TEAM, 2).write().expect("a segment")];
+    world.exchange(&device, device.hello(), &segments).await;
+    let bad = || verify::verify(&world.hq).expect("readable").bad;
+    assert_eq!(bad(), Vec::<String>::new());
+    let by_hand = |sql: &str| world.hq.store.write(|tx| Ok(tx.execute_batch(sql)?)).expect("written");
+    let last = "rowid = (SELECT max(rowid) FROM feed)";
+    for (spoil, repair) in [
+        (
+            format!("CREATE TABLE kept AS SELECT * FROM feed WHERE {last}; DELETE FROM feed WHERE {last}"),
+            "INSERT INTO feed SELECT * FROM kept",
+        ),
+        ("UPDATE feed_head SET n = n + 1".into(), "UPDATE feed_head SET n = n - 1"),
+        (format!("UPDATE feed SET n = n + 1 WHERE {last}"), "UPDATE feed SET n = n - 1 WHERE rowid = (SELECT max(rowid) FROM feed)"),
+        (
+            format!("UPDATE feed SET first = first - 1 WHERE {last}"),
+            "UPDATE feed SET first = first + 1 WHERE rowid = (SELECT max(rowid) FROM feed)",
+        ),
+        ("UPDATE stream SET n = n + 1".into(), "UPDATE stream SET n = n - 1"),
+        (format!("UPDATE feed SET bytes = CAST(substr(bytes, 1, length(bytes) - 9) || x'000102030405060708' AS BLOB) WHERE {last}"), ""),
+    ] {
+        by_hand(&spoil);
+        assert!(!bad().is_empty(), "not found out: {spoil}");
+        by_hand(repair);
+    }
+}

@@ -1,0 +1,8 @@
+//! The server as devices meet it: the service in the process, and the whole of it over TLS on loopback.
+
+mod enrolment;
+mod exchange;
+mod feeds;
+mod overtls;
+mod projection;
+mod support;

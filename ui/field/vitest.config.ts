@@ -1,0 +1,5 @@
+// Runs the field app's tests; runes need Svelte's compiler.
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({ plugins: [svelte()], test: { include: ["src/**/*.test.ts"], environment: "node" } });

@@ -1,0 +1,94 @@
+// The one place that calls a command of the app. Never a word for people, never a decision.
+import { Channel, invoke } from "@tauri-apps/api/core";
+import type { ConflictChoice } from "./generated/ConflictChoice.ts";
+import type { DraftForm } from "./generated/DraftForm.ts";
+import type { DraftInput } from "./generated/DraftInput.ts";
+import type { DraftKept } from "./generated/DraftKept.ts";
+import type { DraftRow } from "./generated/DraftRow.ts";
+import type { DraftView } from "./generated/DraftView.ts";
+import type { Encounter } from "./generated/Encounter.ts";
+import type { EncounterQuery } from "./generated/EncounterQuery.ts";
+import type { EnrolInput } from "./generated/EnrolInput.ts";
+import type { OfficerCard } from "./generated/OfficerCard.ts";
+import type { RecordPage } from "./generated/RecordPage.ts";
+import type { RecordRef } from "./generated/RecordRef.ts";
+import type { RecordView } from "./generated/RecordView.ts";
+import type { SavedView } from "./generated/SavedView.ts";
+import type { Settings } from "./generated/Settings.ts";
+import type { ShiftHome } from "./generated/ShiftHome.ts";
+import type { ShiftInput } from "./generated/ShiftInput.ts";
+import type { StartView } from "./generated/StartView.ts";
+import type { SyncStrip } from "./generated/SyncStrip.ts";
+import type { SyncView } from "./generated/SyncView.ts";
+import type { UiError } from "./generated/UiError.ts";
+import type { WatchEvent } from "./generated/WatchEvent.ts";
+
+/** What a screen can ask. A promise that is refused is refused with a `UiError`. */
+export interface Ipc {
+  appStart(): Promise<StartView>;
+  appWatch(hear: (event: WatchEvent) => void): Promise<void>;
+  appTouch(): Promise<void>;
+  officerEnrol(input: EnrolInput): Promise<StartView>;
+  officerUnlock(officer: string, pin: string): Promise<OfficerCard>;
+  officerLock(): Promise<void>;
+  shiftHome(): Promise<ShiftHome>;
+  shiftPut(input: ShiftInput): Promise<void>;
+  draftList(): Promise<DraftRow[]>;
+  draftStart(form: DraftForm): Promise<DraftView>;
+  draftAmend(record: RecordRef): Promise<DraftView>;
+  draftGet(id: string): Promise<DraftView>;
+  draftPut(input: DraftInput): Promise<DraftKept>;
+  draftDiscard(id: string): Promise<void>;
+  draftSave(input: DraftInput): Promise<SavedView>;
+  recordList(kind: string | null, cursor: string | null): Promise<RecordPage>;
+  recordSearch(text: string, kind: string | null): Promise<RecordPage>;
+  recordGet(record: RecordRef): Promise<RecordView>;
+  recordResolve(record: RecordRef, choices: ConflictChoice[]): Promise<SavedView>;
+  encounterList(query: EncounterQuery): Promise<Encounter[]>;
+  syncStrip(): Promise<SyncStrip>;
+  syncView(): Promise<SyncView>;
+  syncNow(): Promise<SyncStrip>;
+  settingsGet(): Promise<Settings>;
+  settingsPut(settings: Settings): Promise<void>;
+}
+
+function known(cause: unknown): UiError {
+  if (typeof cause === "object" && cause !== null && "code" in cause) return cause as UiError;
+  return { code: "unexpected", trace: String(cause).slice(0, 80) };
+}
+
+async function call<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (cause) {
+    throw known(cause);
+  }
+}
+
+export const ipc: Ipc = {
+  appStart: () => call("app_start"),
+  appWatch: (hear) => call("app_watch", { channel: new Channel<WatchEvent>(hear) }),
+  appTouch: () => call("app_touch"),
+  officerEnrol: (input) => call("officer_enrol", { input }),
+  officerUnlock: (officer, pin) => call("officer_unlock", { officer, pin }),
+  officerLock: () => call("officer_lock"),
+  shiftHome: () => call("shift_home"),
+  shiftPut: (input) => call("shift_put", { input }),
+  draftList: () => call("draft_list"),
+  draftStart: (form) => call("draft_start", { form }),
+  draftAmend: (record) => call("draft_amend", { record }),
+  draftGet: (id) => call("draft_get", { id }),
+  draftPut: (input) => call("draft_put", { input }),
+  draftDiscard: (id) => call("draft_discard", { id }),
+  draftSave: (input) => call("draft_save", { input }),
+  recordList: (kind, cursor) => call("record_list", { kind, cursor }),
+  recordSearch: (text, kind) => call("record_search", { text, kind }),
+  recordGet: (record) => call("record_get", { record }),
+  recordResolve: (record, choices) => call("record_resolve", { record, choices }),
+  encounterList: (query) => call("encounter_list", { query }),
+  syncStrip: () => call("sync_strip"),
+  syncView: () => call("sync_view"),
+  syncNow: () => call("sync_now"),
+  settingsGet: () => call("settings_get"),
+  settingsPut: (settings) => call("settings_put", { settings }),
+};

@@ -1,0 +1,20 @@
+// The code lists that the forms offer, in the order in which they are offered. Their words are in i18n/*/codes.ts.
+export const DIRECTIONS = ["border_inbound", "border_outbound", "border_transit", "domestic"] as const;
+export const VEHICLE_KINDS = ["car", "minibus", "van", "bus", "truck", "tractor_semitrailer", "fuel_tanker", "motorcycle"] as const;
+export const COLOURS = ["white", "silver", "grey", "black", "blue", "green", "red", "beige"] as const;
+export const SELECTION_REASONS = ["random", "every_vehicle", "risk_profile", "behaviour", "intelligence", "watchlist_hit", "dog", "scanner", "referral"] as const;
+export const SEARCH_LEVELS = ["visual", "partial", "full", "dismantle"] as const;
+export const ZONES = ["boot", "cab", "passenger_area", "engine_bay", "undercarriage", "wheels", "fuel_tank", "cargo_area", "load", "roof", "persons", "baggage"] as const;
+export const METHODS = ["visual", "physical_search", "dog", "document_check", "xray_scanner", "density_meter", "borescope", "trace_detector"] as const;
+export const RESULTS = ["nothing", "irregularity", "seizure", "detention", "referred", "refused_entry"] as const;
+export const PERSON_ROLES = ["driver", "passenger", "owner", "courier", "consignor", "consignee", "witness", "specialist"] as const;
+export const SEXES = ["M", "F"] as const;
+export const DOCUMENT_TYPES = ["passport", "id_card", "driving_licence"] as const;
+export const AUTHENTICITIES = ["genuine", "doubt", "forged", "altered", "impostor"] as const;
+export const COUNTRIES = ["UZB", "TJK", "AFG", "KAZ", "KGZ", "TKM", "RUS", "IRN", "CHN", "TUR", "PAK", "BLR", "GEO", "AZE", "UKR"] as const;
+export const HANDLINGS = ["H0", "H1", "H2", "H3"] as const;
+export const SOURCE_GRADES = ["A", "B", "C", "D", "E", "F"] as const;
+export const INFORMATION_GRADES = [1, 2, 3, 4, 5, 6] as const;
+export const SUBJECT_KINDS = ["vehicle", "person", "place", "phone"] as const;
+export const ACTIONS_REQUESTED = ["check_vehicle", "task_team"] as const;
+export const RECORD_KINDS = ["inspection", "surveillance_note", "seizure", "exhibit", "custody_event"] as const;

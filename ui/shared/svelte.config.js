@@ -1,0 +1,2 @@
+// Svelte's own options for the shared components.
+export default { compilerOptions: { runes: true } };
