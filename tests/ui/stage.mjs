@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,7 +10,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const PIN = "48151623";
 export const PASSWORD = "correct horse battery";
 
-const target = process.env.CARGO_TARGET_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "daftar", "target");
+const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
 const BIN = process.env.DAFTAR_BIN_DIR ?? join(target, "debug");
 
 export const binary = (name) => {

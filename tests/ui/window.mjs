@@ -19,13 +19,15 @@ const home = {};
 async function shot(name) {
   if (!SHOTS) return;
   mkdirSync(SHOTS, { recursive: true });
+  // A frame that is still being drawn is waited for.
+  await sleep(500);
   await driver.screenshot(join(SHOTS, `${name}.png`));
 }
 
 async function openWindow() {
   const port = await freePort();
   const child = stage.start("WebKitWebDriver", [`--port=${port}`], {
-    env: { ...process.env, DISPLAY: display, TAURI_WEBVIEW_AUTOMATION: "true", WEBKIT_DISABLE_COMPOSITING_MODE: "1" },
+    env: { ...process.env, DISPLAY: display, TAURI_WEBVIEW_AUTOMATION: "true" },
   });
   driver = new Driver(port);
   await driver.ready();

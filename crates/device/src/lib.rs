@@ -15,6 +15,7 @@ pub mod sync;
 mod tests;
 pub mod vault;
 
+pub use daftar_wire::{WireError, json, message::Verdict};
 pub use device::{Device, read_code};
 pub use error::{Error, Result};
 pub use vault::Store;

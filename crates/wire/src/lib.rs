@@ -11,6 +11,7 @@ pub mod message;
 pub mod seal;
 pub mod segment;
 pub mod sign;
+pub mod state;
 pub mod stream;
 
 /// Bytes from outside that are not what they should be. Never a panic, always a reason.

@@ -358,7 +358,8 @@ mod tests {
         assert_ne!(was, erased);
         entries.push(erased);
         let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([1; 16]), incarnation: Incarnation([3; 16]) };
-        let segment = Segment { stream, first: 1, entries, runs: vec![Run { first: 1, seed: first }], heads: Vec::new(), attestations: Vec::new() };
+        let segment =
+            Segment { stream, first: 1, entries, runs: vec![Run { first: 1, seed: first }], heads: Vec::new(), attestations: Vec::new() };
         let bytes = segment.write().expect("it is written");
         assert_eq!(Segment::read(&bytes), Ok(segment));
     }

@@ -10,9 +10,9 @@ use daftar_core::record::Kind;
 use daftar_core::time::format_time;
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_device::draft::Draft;
+use daftar_device::json::{self, read_data};
 use daftar_device::vault::Act;
 use daftar_device::{Store, form};
-use daftar_wire::json::{self, read_data};
 use serde_json::{Map, Value as Json, json};
 
 use super::Engine;

@@ -2,8 +2,8 @@
 
 use daftar_core::merge::AmendError;
 use daftar_device::Error;
+use daftar_device::json::Refused;
 use daftar_device::sync::{LinkError, SyncError};
-use daftar_wire::json::Refused;
 
 use crate::error::{FieldWhy, UiError};
 
@@ -18,7 +18,7 @@ pub fn ui(e: Error) -> UiError {
         Error::StorageFull => UiError::StorageFull,
         Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
         Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
-        Error::Wire(daftar_wire::WireError::TooLarge { .. }) => UiError::TooLarge,
+        Error::Wire(daftar_device::WireError::TooLarge { .. }) => UiError::TooLarge,
         other => UiError::unexpected(other),
     }
 }

@@ -12,9 +12,9 @@ use daftar_core::record::reference::DeviceView;
 use daftar_core::time::ClockQuality;
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_device::Store;
+use daftar_device::Verdict;
+use daftar_device::json::{format_path, parse_path, write_value};
 use daftar_device::vault::{Act, EncounterQuery as Query, HistoryEntry as Entry, PageCursor, RecordItem};
-use daftar_wire::json::{format_path, parse_path, write_value};
-use daftar_wire::message::Verdict;
 use serde_json::{Map, Value as Json};
 
 use super::Engine;

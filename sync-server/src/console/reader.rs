@@ -29,9 +29,8 @@ impl Reader {
             let mut known = Known::default();
             known.learn(tx, id, None)?;
             let mut places = meta::compartments(tx)?;
-            places.retain(|p| {
-                p.name.audience() != Audience::Reference && authorize(id, None, Action::Read, &p.name, now_ms, &known).is_ok()
-            });
+            places
+                .retain(|p| p.name.audience() != Audience::Reference && authorize(id, None, Action::Read, &p.name, now_ms, &known).is_ok());
             Ok(Some(Self { officer, places }))
         })
     }

@@ -116,8 +116,7 @@ mod tests {
     #[test]
     fn an_ended_session_is_gone_and_a_fifth_ends_the_first() {
         let (sessions, now) = (Sessions::default(), Instant::now());
-        let tokens: Vec<String> =
-            (0..5).map(|i| sessions.open(WHO, now + Duration::from_secs(i)).expect("random").token).collect();
+        let tokens: Vec<String> = (0..5).map(|i| sessions.open(WHO, now + Duration::from_secs(i)).expect("random").token).collect();
         let later = now + MINUTE;
         assert!(sessions.find(&tokens[0], true, later).is_none() && sessions.find(&tokens[1], true, later).is_some());
         sessions.end(&tokens[4]);

@@ -32,13 +32,15 @@ pub struct App {
     pub service: Arc<Service>,
     /// What the console reads.
     pub projector: Arc<Projector>,
+    /// Who is logged in to the console.
+    pub(crate) console: crate::console::State,
     limits: Limits,
 }
 
 impl App {
     /// An application over a service and what is projected of it.
     pub fn new(service: Arc<Service>, projector: Arc<Projector>) -> Self {
-        Self { service, projector, limits: Limits::default() }
+        Self { service, projector, console: crate::console::State::default(), limits: Limits::default() }
     }
 
     /// Headquarters.

@@ -1,7 +1,6 @@
 //! Carries the feeds into the console's tables, in a task of its own that stands back while devices are sending. Never writes a feed.
 
 mod page;
-mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +17,7 @@ use crate::hq::Headquarters;
 use crate::service::Service;
 use crate::store::{Store, feed, meta, projection};
 
-pub use state::read as read_state;
+pub use daftar_wire::state::read as read_state;
 
 /// Bytes of entries that are carried over in one transaction.
 const PAGE_BYTES: usize = 256 * 1024;

@@ -10,9 +10,9 @@ use daftar_core::record::{searchable, summary};
 use daftar_wire::change::{read_header, read_payload};
 use daftar_wire::message::{FeedVerdict, Ruling, Verdict};
 use daftar_wire::segment::Segment;
+use daftar_wire::state;
 use rusqlite::Connection;
 
-use super::state;
 use crate::error::Result;
 use crate::store::feed::{Entry, Kind};
 use crate::store::meta::Place;

@@ -1,6 +1,6 @@
 //! What the console asks the tables for: lists, searches, one record with its changes, counts. Reads only, and never decides who may.
 
-use daftar_core::ids::{ChangeName, DeviceId, Head, Incarnation, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, Head, RecordId};
 use daftar_core::record::Kind;
 use daftar_wire::message::Verdict;
 use daftar_wire::stream::StreamId;
@@ -13,7 +13,6 @@ use crate::sql::{int, uint};
 /// A record's row.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordRow {
-    pub(crate) id: i64,
     /// The compartment's row.
     pub(crate) place: i64,
     pub(crate) uuid: RecordId,
@@ -90,28 +89,27 @@ pub(crate) fn found(conn: &Connection, query: &str, places: &[i64], kinds: &[Kin
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-const RECORD: &str = "SELECT id, compartment, uuid, kind, state, occurred_ms, number, headline, detail, team, post, conflicts, hidden, revived,
+const RECORD: &str = "SELECT compartment, uuid, kind, state, occurred_ms, number, headline, detail, team, post, conflicts, hidden, revived,
     missing_parent, changes, touched_ms FROM record";
 
 fn record_row(r: &Row<'_>) -> rusqlite::Result<RecordRow> {
     Ok(RecordRow {
-        id: r.get(0)?,
-        place: r.get(1)?,
-        uuid: RecordId(r.get(2)?),
-        kind: Kind::from_number(r.get(3)?),
-        state: r.get(4)?,
-        occurred_ms: r.get(5)?,
-        number: r.get(6)?,
-        headline: r.get(7)?,
-        detail: r.get(8)?,
-        team: r.get(9)?,
-        post: r.get(10)?,
-        conflicts: r.get(11)?,
-        hidden: r.get(12)?,
-        revived: r.get(13)?,
-        missing_parent: r.get(14)?,
-        changes: r.get(15)?,
-        touched_ms: uint(r.get(16)?),
+        place: r.get(0)?,
+        uuid: RecordId(r.get(1)?),
+        kind: Kind::from_number(r.get(2)?),
+        state: r.get(3)?,
+        occurred_ms: r.get(4)?,
+        number: r.get(5)?,
+        headline: r.get(6)?,
+        detail: r.get(7)?,
+        team: r.get(8)?,
+        post: r.get(9)?,
+        conflicts: r.get(10)?,
+        hidden: r.get(11)?,
+        revived: r.get(12)?,
+        missing_parent: r.get(13)?,
+        changes: r.get(14)?,
+        touched_ms: uint(r.get(15)?),
     })
 }
 
@@ -130,7 +128,6 @@ pub(crate) fn record(conn: &Connection, place: i64, uuid: &RecordId) -> Result<O
 #[derive(Debug, Clone)]
 pub(crate) struct ChangeRow {
     pub(crate) name: ChangeName,
-    pub(crate) incarnation: Incarnation,
     /// Its place in its stream, and its segment's in the feed.
     pub(crate) n: u64,
     pub(crate) feed_n: u64,
@@ -145,7 +142,7 @@ pub(crate) struct ChangeRow {
 /// The newest changes of a record, of every verdict, the newest first.
 pub(crate) fn changes(conn: &Connection, place: i64, uuid: &RecordId, limit: u32) -> Result<Vec<ChangeRow>> {
     let mut rows = conn.prepare_cached(
-        "SELECT name, incarnation, n, feed_n, received_ms, verdict, reason, header, payload FROM change
+        "SELECT name, n, feed_n, received_ms, verdict, reason, header, payload FROM change
          WHERE compartment = ?1 AND record = ?2 ORDER BY id DESC LIMIT ?3",
     )?;
     let mut rows = rows.query(params![place, uuid.0, limit])?;
@@ -153,14 +150,13 @@ pub(crate) fn changes(conn: &Connection, place: i64, uuid: &RecordId, limit: u32
     while let Some(r) = rows.next()? {
         all.push(ChangeRow {
             name: ChangeName(r.get(0)?),
-            incarnation: Incarnation(r.get(1)?),
-            n: uint(r.get(2)?),
-            feed_n: uint(r.get(3)?),
-            received_ms: uint(r.get(4)?),
-            verdict: Verdict::from_number(r.get(5)?).ok_or_else(|| Error::Damaged("a change's verdict".into()))?,
-            reason: r.get(6)?,
-            header: r.get(7)?,
-            payload: r.get(8)?,
+            n: uint(r.get(1)?),
+            feed_n: uint(r.get(2)?),
+            received_ms: uint(r.get(3)?),
+            verdict: Verdict::from_number(r.get(4)?).ok_or_else(|| Error::Damaged("a change's verdict".into()))?,
+            reason: r.get(5)?,
+            header: r.get(6)?,
+            payload: r.get(7)?,
         });
     }
     Ok(all)
@@ -200,7 +196,8 @@ pub(crate) fn chain_before(conn: &Connection, place: &Place, stream: &StreamId, 
         "SELECT f.head, f.first + f.count FROM feed f JOIN stream s ON s.id = f.stream
          WHERE s.compartment = ?1 AND s.device = ?2 AND s.incarnation = ?3 AND f.first < ?4 ORDER BY f.first DESC LIMIT 1",
     )?;
-    let row = rows.query_row(params![place.id, stream.device.0, stream.incarnation.0, int(first)], |r| Ok((Head(r.get(0)?), uint(r.get(1)?))));
+    let row =
+        rows.query_row(params![place.id, stream.device.0, stream.incarnation.0, int(first)], |r| Ok((Head(r.get(0)?), uint(r.get(1)?))));
     Ok(row.optional()?.filter(|(_, next)| *next == first).map(|(head, _)| head))
 }
 

@@ -1,5 +1,6 @@
 //! The server as devices meet it: the service in the process, and the whole of it over TLS on loopback.
 
+mod console;
 mod enrolment;
 mod exchange;
 mod feeds;

@@ -58,7 +58,9 @@ fn bare_bulk(dir: &Path, corpus: &Path) -> f64 {
     let began = Instant::now();
     let tx = conn.transaction().expect("a transaction");
     for (id, data) in &rows {
-        tx.prepare_cached("INSERT INTO record VALUES(?1, ?2)").and_then(|mut s| s.execute(rusqlite::params![id.0, data])).expect("an insert");
+        tx.prepare_cached("INSERT INTO record VALUES(?1, ?2)")
+            .and_then(|mut s| s.execute(rusqlite::params![id.0, data]))
+            .expect("an insert");
     }
     tx.commit().expect("a commit");
     began.elapsed().as_secs_f64()

@@ -67,7 +67,8 @@ impl Figures {
         }
         let _ = writeln!(out, "\n{:<44} {:>12} {:<5} {:>26} {:>8} {:>8}", "figure", "value", "unit", "peer in this run", "ratio", "bar");
         for row in &self.0 {
-            let (peer, ratio) = row.peer.map_or((String::new(), String::new()), |(n, v)| (format!("{n} {v:.3}"), format!("{:.2}", row.value / v)));
+            let (peer, ratio) =
+                row.peer.map_or((String::new(), String::new()), |(n, v)| (format!("{n} {v:.3}"), format!("{:.2}", row.value / v)));
             let bar = row.bar.map_or(String::new(), |b| format!("{b}"));
             let _ = writeln!(out, "{:<44} {:>12.3} {:<5} {:>26} {:>8} {:>8}", row.name, row.value, row.unit, peer, ratio, bar);
         }

@@ -63,6 +63,8 @@ class Session {
   async unlock(officer: string, pin: string): Promise<void> {
     this.officer = await ipc.officerUnlock(officer, pin);
     router.tabTo("shift");
+    // The device's own name is behind the lock.
+    this.start = await ipc.appStart();
     await this.refreshStrip();
   }
 

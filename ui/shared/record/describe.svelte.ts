@@ -75,7 +75,11 @@ export class Describer {
   #plain(shape: Shape, value: unknown, path: string): string {
     if (shape === "place" && isData(value)) {
       const at = (k: string): string => String(value[k] ?? "?");
-      return `${t("value.place", { latitude: at("latitude"), longitude: at("longitude"), accuracy: at("accuracy_m") })} (${code("place_method", at("method"))})`;
+      const where =
+        value["accuracy_m"] == null
+          ? `${at("latitude")}, ${at("longitude")}`
+          : t("value.place", { latitude: at("latitude"), longitude: at("longitude"), accuracy: at("accuracy_m") });
+      return value["method"] == null ? where : `${where} (${code("place_method", at("method"))})`;
     }
     if (isData(value)) return JSON.stringify(value);
     const text = String(value);

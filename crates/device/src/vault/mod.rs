@@ -16,7 +16,6 @@ mod record;
 mod save;
 mod search;
 mod send;
-mod state;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};

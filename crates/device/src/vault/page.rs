@@ -220,7 +220,7 @@ impl<'a> Page<'a> {
 
     /// The record as it stood before this page: where its log alone says it, without what the page has appended.
     fn before(&self, row: &RecordRow, fresh: &[Change]) -> Result<Option<merge::RecordState>> {
-        if let Some(state) = row.state.as_deref().and_then(|bytes| super::state::read(row.kind, bytes)) {
+        if let Some(state) = row.state.as_deref().and_then(|bytes| daftar_wire::state::read(row.kind, bytes)) {
             return Ok(Some(state));
         }
         let fresh: HashSet<ChangeName> = fresh.iter().map(|c| c.name).collect();

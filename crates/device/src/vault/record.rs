@@ -6,9 +6,10 @@ use daftar_core::change::Change;
 use daftar_core::ids::{ChangeName, RecordId};
 use daftar_core::merge::{self, RecordState};
 use daftar_core::record::{Kind, summary};
+use daftar_wire::state;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{log, state};
+use super::log;
 use crate::error::Result;
 
 /// A record's row.

@@ -3,12 +3,13 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::record::Kind;
 use daftar_wire::sign::{verify_attestation, verify_head};
+use daftar_wire::state;
 use daftar_wire::stream::next;
 use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::log::StreamRow;
-use super::{Store, log, record, send, state};
+use super::{Store, log, record, send};
 use crate::error::Result;
 
 /// Changes read at a time.

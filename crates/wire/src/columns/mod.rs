@@ -271,7 +271,8 @@ enum Parent {
 fn put_parents(s: &mut Streams, rows: &[Row]) {
     let counts: Vec<i64> = rows.iter().map(|r| r.header.parents.len() as i64).collect();
     put_ints(s, &counts, None);
-    let places: std::collections::HashMap<ChangeName, usize> = rows.iter().enumerate().filter_map(|(i, r)| r.name.map(|n| (n, i))).collect();
+    let places: std::collections::HashMap<ChangeName, usize> =
+        rows.iter().enumerate().filter_map(|(i, r)| r.name.map(|n| (n, i))).collect();
     let mut back = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         for p in &row.header.parents {

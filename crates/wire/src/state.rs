@@ -1,4 +1,4 @@
-//! A record's state as bytes, as the console's tables keep it. Derived data: another version here only means to replay. Never JSON.
+//! A record's state as bytes, as devices and the console's tables keep it. Derived data: another version here only means to replay. Never JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,9 @@ use daftar_core::merge::{Flags, RecordState, Side};
 use daftar_core::record::Kind;
 use daftar_core::time::Stamp;
 use daftar_core::value::{ElementKey, Path, Value};
-use daftar_wire::change::{read_payload, write_payload};
 use minicbor::{Decoder, Encoder};
+
+use crate::change::{read_payload, write_payload};
 
 /// The form's version; a state of another is replayed from the log.
 const VERSION: u8 = 1;
@@ -17,7 +18,7 @@ const VERSION: u8 = 1;
 type Put = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
 /// Writes a state.
-pub(crate) fn write(s: &RecordState) -> Vec<u8> {
+pub fn write(s: &RecordState) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     put(&mut Encoder::new(&mut out), s).expect("writing CBOR to memory does not fail");
     out

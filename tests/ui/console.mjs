@@ -1,0 +1,128 @@
+// The console in a real browser: log-in, list, search, record, four languages, both themes; nothing that the policy forbids.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { PASSWORD, ROOT, Stage, Tally, until } from "./stage.mjs";
+
+const stage = new Stage();
+const tally = new Tally();
+const SHOTS = process.env.DAFTAR_SHOTS;
+let browser;
+
+try {
+  const server = await stage.server();
+  await server.listen();
+  stage.officer(server, "karimov", ["--agency", "moi", "--team", "imt-1", "--full-name", "Karimov Aziz"]);
+  stage.officer(server, "rahimova", ["--agency", "moi", "--role", "analyst", "--full-name", "Rahimova Nigora", "--password-stdin"]);
+  stage.officer(server, "saidov", ["--agency", "scc", "--role", "analyst", "--full-name", "Saidov Temur", "--password-stdin"]);
+  stage.officer(server, "admin", ["--agency", "moi", "--role", "admin", "--full-name", "Admin", "--password-stdin"]);
+  const home = stage.device(server, "tablet", "karimov", true);
+  stage.daftar(home, "import", join(ROOT, "tests", "demo", "sample.ndjson"));
+  const [first] = stage.daftar(home, "list", "inspection", "--limit", "1");
+  stage.daftar(home, "amend", first.id, "vehicle.colour=green");
+  stage.daftar(home, "sync");
+  const moiOnly = stage.daftar(home, "list", "surveillance_note").find((n) => n.compartment.startsWith("agency/moi/"));
+  await until("the console has caught up", () => JSON.parse(stage.run("daftar-server", ["status", "--data", server.data, "--json"])).lag === 0);
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+  const base = `https://127.0.0.1:${server.consolePort}`;
+  const complaints = [];
+
+  const visit = async (name, password = PASSWORD) => {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    page.on("console", (message) => {
+      // Chromium itself says of an answer that is no success that it failed to load.
+      if (message.type() === "error" && !/status of 40[134]/.test(message.text())) complaints.push(message.text());
+    });
+    page.on("pageerror", (cause) => complaints.push(String(cause)));
+    await page.goto(base);
+    await page.getByTestId("login-name").fill(name);
+    await page.getByTestId("login-password").fill(password);
+    await page.getByTestId("login-submit").click();
+    return page;
+  };
+  const shot = async (page, name) => {
+    if (!SHOTS) return;
+    mkdirSync(SHOTS, { recursive: true });
+    await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  };
+  let page;
+
+  await tally.try("a wrong password is refused in words and opens nothing", async () => {
+    const stranger = await visit("rahimova", "not the password");
+    await stranger.getByTestId("failure").waitFor();
+    await shot(stranger, "console-login");
+    if ((await stranger.getByTestId("record-row").count()) > 0) throw new Error("records are shown");
+    await stranger.close();
+  });
+
+  await tally.try("an analyst logs in and sees the records", async () => {
+    page = await visit("rahimova");
+    await page.getByTestId("record-row").nth(20).waitFor();
+    const cookie = (await page.context().cookies()).find((c) => c.name === "__Host-daftar");
+    if (!cookie?.secure || !cookie.httpOnly || cookie.sameSite !== "Strict") throw new Error(`the cookie is ${JSON.stringify(cookie)}`);
+  });
+
+  await tally.try("Юсупов finds Yusupov as it is typed", async () => {
+    await page.keyboard.press("/");
+    await page.keyboard.type("Юсупов");
+    await until("Yusupov", async () => /Yusupov/.test((await page.getByTestId("record-row").first().textContent()) ?? ""));
+    await page.getByTestId("search-input").fill("");
+  });
+
+  await tally.try("a record shows its history with what changed, and Escape goes back", async () => {
+    await page.goto(`${base}/#/${first.compartment}/${first.id}`);
+    await page.getByTestId("history-entry").nth(1).waitFor();
+    const text = await page.getByTestId("history-entry").first().textContent();
+    if (!text.includes("Karimov Aziz") || !text.includes("tablet")) throw new Error(`who and where is missing: ${text}`);
+    await page.keyboard.press("Escape");
+    await page.getByTestId("record-row").first().waitFor();
+  });
+
+  await tally.try("four languages and both themes fit, at three widths", async () => {
+    for (const width of [1280, 1920, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const language of ["uz-Cyrl", "ru", "en", "uz-Latn"]) {
+        await page.getByTestId(`lang-${language}`).click();
+        for (const view of ["list", "record"]) {
+          if (view === "record") await page.getByTestId("record-row").first().click();
+          await (view === "record" ? page.getByTestId("history-entry") : page.getByTestId("record-row")).first().waitFor();
+          for (const theme of ["night", "day"]) {
+            if ((await page.evaluate("document.documentElement.dataset.theme")) !== theme) await page.getByTestId("theme-select").click();
+            const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+            if (wide > 0) throw new Error(`${view} in ${language}, ${theme}, ${width} px is ${wide} px too wide`);
+            await shot(page, `console-${view}-${theme}-${language.toLowerCase()}-${width}`);
+          }
+          if (view === "record") await page.getByTestId("back").click();
+        }
+      }
+    }
+  });
+
+  await tally.try("another agency's note is not found, and an administrator sees no records", async () => {
+    if (!moiOnly) throw new Error("the sample has a note of the ministry alone");
+    const other = await visit("saidov");
+    await other.getByTestId("record-row").first().waitFor();
+    await other.goto(`${base}/#/${moiOnly.compartment}/${moiOnly.id}`);
+    await other.getByTestId("failure").waitFor();
+    if ((await other.getByTestId("history-entry").count()) > 0) throw new Error("it is shown");
+    const admin = await visit("admin");
+    await admin.getByTestId("lag").waitFor();
+    if ((await admin.getByTestId("record-row").count()) > 0) throw new Error("an administrator sees records");
+  });
+
+  await tally.try("log-out ends the session", async () => {
+    await page.getByTestId("logout").click();
+    await page.getByTestId("login-name").waitFor();
+    await page.goto(base);
+    await page.getByTestId("login-name").waitFor();
+  });
+
+  await tally.try("the browser complained of nothing", async () => {
+    if (complaints.length > 0) throw new Error(complaints.join("\n"));
+  });
+} finally {
+  await browser?.close();
+  await stage.clear();
+  tally.close();
+}

@@ -1,0 +1,2 @@
+// Svelte's own options, for Vite and svelte-check alike.
+export default { compilerOptions: { runes: true } };
