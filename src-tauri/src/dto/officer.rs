@@ -39,7 +39,7 @@ pub enum Protection {
 pub struct EnrolInput {
     /// The code that headquarters gave.
     pub code: String,
-    /// The officer's name.
+    /// What people shall call this device.
     pub name: String,
     /// The new PIN.
     pub pin: String,

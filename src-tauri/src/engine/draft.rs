@@ -1,6 +1,7 @@
 //! The drafts' calls. A draft is kept as the form holds it, with what it began from; a save makes it a change.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use daftar_core::authorize::Action;
 use daftar_core::change::Op;
@@ -30,9 +31,11 @@ const OFFSET_MINUTES: i64 = 300;
 struct Envelope {
     form: DraftForm,
     data: Map<String, Json>,
-    /// Of an amendment: the record's number, its data and heads when the form was opened.
-    began: Option<(String, Map<String, Json>, Vec<ChangeName>)>,
+    began: Option<Began>,
 }
+
+/// Of an amendment: the record's number, its data and heads when the form was opened.
+pub(super) type Began = (String, Map<String, Json>, Vec<ChangeName>);
 
 impl Envelope {
     fn write(&self) -> Vec<u8> {
@@ -137,14 +140,14 @@ impl Engine {
         if view.item.state.open_conflicts().next().is_some() {
             return Err(UiError::NeedsDecision);
         }
-        let form = match view.item.kind {
-            Kind::Inspection => DraftForm::Inspection,
-            Kind::SurveillanceNote => DraftForm::SurveillanceNote,
-            other => return Err(UiError::unexpected(format!("a record of kind {} has no form yet", other.number()))),
-        };
+        let form = if view.item.kind == Kind::SurveillanceNote { DraftForm::SurveillanceNote } else { DraftForm::Inspection };
+        if kind_of(form) != view.item.kind {
+            return Err(UiError::NotAllowed);
+        }
         let data = view.item.data();
         let began = (number(&view.item), data.clone(), view.item.state.heads.clone());
-        // Kept from the first moment, so that what it began from is the same however often the form is opened.
+        // Nothing is kept before something is typed; until then what it began from is remembered here.
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id, began.clone());
         let envelope = Envelope { form, data, began: Some(began) };
         let draft = Draft {
             record: id,
@@ -154,7 +157,6 @@ impl Engine {
             form: envelope.write(),
             kept_ms: self.device()?.now_ms(),
         };
-        store.own().keep_draft(&draft).map_err(ui)?;
         draft_view(&store, &draft)
     }
 
@@ -177,7 +179,10 @@ impl Engine {
         let record: RecordId = input.id.parse().map_err(|_| UiError::NotFound)?;
         let compartment = input.compartment.map(|c| c.parse().map_err(|_| UiError::NotAllowed)).transpose()?;
         let before = store.own().draft(&record).map_err(ui)?;
-        let began = before.as_ref().map(Envelope::read).transpose()?.and_then(|e| e.began);
+        let began = match before.as_ref().map(Envelope::read).transpose()? {
+            Some(envelope) => envelope.began,
+            None => self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&record).cloned(),
+        };
         let amends = began.is_some();
         let envelope = Envelope { form: input.form, data: input.data, began };
         Ok(Draft { record, kind: kind_of(input.form), compartment, amends, form: envelope.write(), kept_ms })
@@ -249,8 +254,11 @@ fn object(value: Json) -> Map<String, Json> {
     }
 }
 
+/// An element of a keyed list: the list, the key, the fields.
+type Element = (String, String, Map<String, Json>);
+
 /// The elements of keyed lists, by list and key, that a form's data names by keys which are not given ones.
-fn split_elements(data: &Map<String, Json>) -> (Map<String, Json>, Vec<(String, String, Map<String, Json>)>) {
+fn split_elements(data: &Map<String, Json>) -> (Map<String, Json>, Vec<Element>) {
     let (mut given, mut added) = (data.clone(), Vec::new());
     for (list, value) in &mut given {
         let Json::Array(items) = value else { continue };

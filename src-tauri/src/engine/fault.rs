@@ -19,7 +19,17 @@ pub fn ui(e: Error) -> UiError {
         Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
         Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
         Error::Wire(daftar_device::WireError::TooLarge { .. }) => UiError::TooLarge,
-        other => UiError::unexpected(other),
+        other @ (Error::WhichOfficer(_)
+        | Error::Amend(_)
+        | Error::Input(_)
+        | Error::Fork(_)
+        | Error::Damaged { .. }
+        | Error::OtherDevice
+        | Error::Wire(_)
+        | Error::Database(_)
+        | Error::File(_)
+        | Error::Unexpected(_)
+        | Error::Build(_)) => UiError::unexpected(other),
     }
 }
 

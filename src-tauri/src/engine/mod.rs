@@ -7,10 +7,12 @@ mod record;
 mod shift;
 mod sync;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use daftar_core::ids::RecordId;
 use daftar_device::keyring::{OfficerEntry, PIN_CHARS_MIN, Protection as DeviceProtection};
 use daftar_device::sync::{self as exchange, Nudge};
 use daftar_device::{Device, Store, read_code};
@@ -36,13 +38,15 @@ pub struct Engine {
     nudge: Nudge,
     running: AtomicBool,
     tell: Mutex<Option<Tell>>,
+    /// What corrections began from that are open and not yet kept.
+    opened: Mutex<HashMap<RecordId, draft::Began>>,
 }
 
 impl Engine {
     /// Opens the notebook in `folder`. A notebook that does not open says so on the first screen.
     pub fn open(folder: &Path, nudge: Nudge) -> Self {
         let device = Device::open(folder).map_err(ui);
-        Self { device, store: RwLock::default(), nudge, running: AtomicBool::new(false), tell: Mutex::default() }
+        Self { device, store: RwLock::default(), nudge, running: AtomicBool::new(false), tell: Mutex::default(), opened: Mutex::default() }
     }
 
     /// Whoever wants to hear what happens unasked.
@@ -123,6 +127,7 @@ impl Engine {
 
     /// Answers whether anybody was unlocked.
     pub fn lock(&self) -> UiResult<bool> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
         match store {
             Some(store) => store.lock().map_err(ui).map(|()| true),

@@ -9,7 +9,7 @@ use rusqlite::Transaction;
 use super::dto;
 use super::error::ConsoleError;
 use super::query::Query;
-use super::reader::{Reader, is_shown, kind_name};
+use super::reader::{Reader, is_shown, kind_name, team_of};
 use crate::error::Result;
 use crate::project::{Projector, read_state};
 use crate::store::console::{self, Narrowed, RecordRow, Spot};
@@ -62,21 +62,42 @@ fn spot(text: &str) -> Option<Spot> {
     Some((at.parse().ok()?, id.parse().ok()?))
 }
 
+/// Where a list looks.
+struct Scope {
+    /// Compartments of which everything belongs to it.
+    whole: Vec<i64>,
+    /// Those of several teams, of which only what names the asked one does.
+    shared: Vec<i64>,
+}
+
+impl Scope {
+    /// `None` if the compartment that was named is not open to the reader.
+    fn of(reader: &Reader, asked: &Asked) -> Option<Self> {
+        let mut scope = Self { whole: Vec::new(), shared: Vec::new() };
+        let named = match &asked.compartment {
+            Some(name) => Some(reader.place(name)?),
+            None => None,
+        };
+        for place in reader.places.iter().filter(|p| named.is_none_or(|n| n.id == p.id)) {
+            match (&asked.team, team_of(&place.name)) {
+                (Some(asked), Some(own)) if asked != own => {}
+                (Some(_), None) => scope.shared.push(place.id),
+                (Some(_) | None, _) => scope.whole.push(place.id),
+            }
+        }
+        Some(scope)
+    }
+}
+
 /// A page of the list; `None` if the compartment that was named is not open to the reader.
 pub(super) fn list(projector: &Projector, reader: &Reader, asked: &Asked) -> Result<Option<dto::RecordList>> {
-    let places: Vec<i64> = match &asked.compartment {
-        Some(name) => match reader.place(name) {
-            Some(place) => vec![place.id],
-            None => return Ok(None),
-        },
-        None => reader.places.iter().map(|p| p.id).collect(),
-    };
+    let Some(scope) = Scope::of(reader, asked) else { return Ok(None) };
     projector.read(|tx| {
         // One more than is shown tells whether there is a next page.
         let by = Narrowed { team: asked.team.as_deref(), in_conflict: asked.in_conflict, before: asked.before, limit: asked.limit + 1 };
         let mut spots = match &asked.text {
-            Some(text) => found(tx, text, &places, asked.kind, by)?,
-            None => newest(tx, &places, asked.kind, by)?,
+            Some(text) => found(tx, text, &scope, asked.kind, by)?,
+            None => newest(tx, &scope, asked.kind, by)?,
         };
         let is_more = spots.len() > asked.limit as usize;
         spots.truncate(asked.limit as usize);
@@ -91,21 +112,23 @@ pub(super) fn list(projector: &Projector, reader: &Reader, asked: &Asked) -> Res
     })
 }
 
-fn newest(tx: &Transaction<'_>, places: &[i64], kind: Option<Kind>, by: Narrowed<'_>) -> Result<Vec<Spot>> {
+fn newest(tx: &Transaction<'_>, scope: &Scope, kind: Option<Kind>, by: Narrowed<'_>) -> Result<Vec<Spot>> {
     let mut spots = Vec::new();
-    for place in places {
-        for kind in kinds(tx, *place, kind)? {
-            spots.extend(console::newest(tx, *place, kind, by)?);
+    for (places, team) in [(&scope.whole, None), (&scope.shared, by.team)] {
+        for place in places {
+            for kind in kinds(tx, *place, kind)? {
+                spots.extend(console::newest(tx, *place, kind, Narrowed { team, ..by })?);
+            }
         }
     }
     spots.sort_unstable_by(|a, b| b.cmp(a));
     Ok(spots)
 }
 
-fn found(tx: &Transaction<'_>, text: &str, places: &[i64], kind: Option<Kind>, by: Narrowed<'_>) -> Result<Vec<Spot>> {
+fn found(tx: &Transaction<'_>, text: &str, scope: &Scope, kind: Option<Kind>, by: Narrowed<'_>) -> Result<Vec<Spot>> {
     let terms = query_terms(text);
     let mut all = Vec::new();
-    for place in places {
+    for place in scope.whole.iter().chain(&scope.shared) {
         all.extend(kinds(tx, *place, kind)?);
     }
     all.sort_unstable();
@@ -114,7 +137,7 @@ fn found(tx: &Transaction<'_>, text: &str, places: &[i64], kind: Option<Kind>, b
         return Ok(Vec::new());
     }
     let query: Vec<String> = terms.iter().map(|t| format!("\"{}\"*", t.replace('"', "\"\""))).collect();
-    console::found(tx, &query.join(" "), places, &all, by)
+    console::found(tx, &query.join(" "), (&scope.whole, &scope.shared), &all, by)
 }
 
 /// The kinds that a list of this compartment has.
@@ -127,7 +150,7 @@ fn kinds(tx: &Transaction<'_>, place: i64, asked: Option<Kind>) -> Result<Vec<Ki
 
 /// A row as it is sent; `None` if it is not open to the reader.
 pub(super) fn shown(reader: &Reader, row: &RecordRow) -> Option<dto::RecordRow> {
-    let compartment = reader.place_of(row.place).filter(|_| is_shown(row.kind))?.name.to_string();
+    let compartment = &reader.place_of(row.place).filter(|_| is_shown(row.kind))?.name;
     let state = read_state(row.kind, &row.state);
     let fields = state.as_ref().map(|s| View(&s.fields));
     let text = |field| fields.and_then(|f| f.text(field)).map(str::to_owned);
@@ -160,12 +183,12 @@ pub(super) fn shown(reader: &Reader, row: &RecordRow) -> Option<dto::RecordRow> 
     };
     let observed = || fields.filter(|_| row.kind == Kind::SurveillanceNote).and_then(|f| element_text(f, 21, &[4]));
     Some(dto::RecordRow {
-        compartment,
+        compartment: compartment.to_string(),
         id: row.uuid.to_string(),
         kind: kind_name(row.kind),
         number: row.number.clone(),
         at_ms: row.occurred_ms,
-        team: row.team.clone(),
+        team: row.team.as_deref().or(team_of(compartment)).map(str::to_owned),
         post: row.post.clone(),
         plate,
         headline,

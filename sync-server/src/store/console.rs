@@ -38,6 +38,7 @@ pub(crate) type Spot = (i64, i64);
 /// What a list is narrowed to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Narrowed<'a> {
+    /// Only records that name this team; for search only where the compartment is not the team's own.
     pub(crate) team: Option<&'a str>,
     /// Only what needs a decision.
     pub(crate) in_conflict: bool,
@@ -69,20 +70,31 @@ pub(crate) fn newest(conn: &Connection, place: i64, kind: Kind, by: Narrowed<'_>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The newest spots that match the full-text query in these compartments, of these kinds.
-pub(crate) fn found(conn: &Connection, query: &str, places: &[i64], kinds: &[Kind], by: Narrowed<'_>) -> Result<Vec<Spot>> {
+/// The newest spots that match the full-text query, of these kinds: in the compartments `whole`, and in those of `shared` what names
+/// the team.
+pub(crate) fn found(
+    conn: &Connection,
+    query: &str,
+    (whole, shared): (&[i64], &[i64]),
+    kinds: &[Kind],
+    by: Narrowed<'_>,
+) -> Result<Vec<Spot>> {
     let marks = |n: usize| vec!["?"; n].join(",");
     let mut rows = conn.prepare_cached(&format!(
         "SELECT r.occurred_ms, r.id FROM search s CROSS JOIN record r ON r.id = s.rowid WHERE s.search MATCH ?
-         AND r.occurred_ms <= ? AND (r.occurred_ms < ? OR r.id < ?) AND (? IS NULL OR r.team = ?) AND (? = 0 OR r.conflicts > 0)
-         AND r.compartment IN ({}) AND r.kind IN ({}) ORDER BY r.occurred_ms DESC, r.id DESC LIMIT ?",
-        marks(places.len()),
+         AND r.occurred_ms <= ? AND (r.occurred_ms < ? OR r.id < ?) AND (? = 0 OR r.conflicts > 0)
+         AND (r.compartment IN ({}) OR (r.team = ? AND r.compartment IN ({}))) AND r.kind IN ({})
+         ORDER BY r.occurred_ms DESC, r.id DESC LIMIT ?",
+        marks(whole.len()),
+        marks(shared.len()),
         marks(kinds.len()),
     ))?;
     let (at, id) = by.before;
     let kinds: Vec<u32> = kinds.iter().map(|k| k.number()).collect();
-    let mut values: Vec<&dyn ToSql> = vec![&query, &at, &at, &id, &by.team, &by.team, &by.in_conflict];
-    values.extend(places.iter().map(|p| p as &dyn ToSql));
+    let mut values: Vec<&dyn ToSql> = vec![&query, &at, &at, &id, &by.in_conflict];
+    values.extend(whole.iter().map(|p| p as &dyn ToSql));
+    values.push(&by.team);
+    values.extend(shared.iter().map(|p| p as &dyn ToSql));
     values.extend(kinds.iter().map(|k| k as &dyn ToSql));
     values.push(&by.limit);
     let rows = rows.query_map(params_from_iter(values), |r| Ok((r.get(0)?, r.get(1)?)))?;

@@ -227,7 +227,7 @@ async fn each_is_shown_what_is_open_to_him_and_the_rest_is_not_there() {
     desk.caught_up();
     let ids = async |name: &str| {
         let browser = desk.login(name).await;
-        let said = desk.get(&browser, "/api/records").await;
+        let said = desk.get(&browser, "/api/records?kind=inspection").await;
         let rows = said.body["rows"].as_array().cloned().unwrap_or_default();
         let mut ids: Vec<String> = rows.iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect();
         ids.sort();
@@ -315,7 +315,7 @@ async fn pages_follow_each_other_without_a_gap() {
     for query in ["", "&q=yusupov"] {
         let (mut seen, mut before, mut pages) = (Vec::new(), String::new(), 0);
         loop {
-            let page = desk.get(&browser, &format!("/api/records?limit=10&before={before}{query}")).await.body;
+            let page = desk.get(&browser, &format!("/api/records?kind=inspection&limit=10&before={before}{query}")).await.body;
             seen.extend(page["rows"].as_array().expect("rows").iter().map(|r| (r["at_ms"].as_i64(), r["id"].to_string())));
             pages += 1;
             let Some(next) = page["next"].as_str() else { break };

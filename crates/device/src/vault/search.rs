@@ -67,6 +67,13 @@ fn asked(text: &str) -> Option<String> {
     (!terms.is_empty()).then(|| terms.join(" AND "))
 }
 
+/// A plate that is still being typed meets others from so many letters on; shorter ones would meet half the country.
+const PLATE_BEGUN: usize = 4;
+
+fn met(plate: &str, typed: &str) -> bool {
+    plate == typed || (typed.chars().count() >= PLATE_BEGUN && plate.starts_with(typed))
+}
+
 impl Store {
     /// The records in which every word of `text` stands, the latest first; `kind`: only those.
     pub fn search(&self, text: &str, kind: Option<Kind>, limit: usize) -> Result<Vec<RecordItem>> {
@@ -107,7 +114,7 @@ impl Store {
         for item in self.search(text, None, limit.saturating_mul(4))? {
             let matches = |t: &&str| {
                 if plate {
-                    fold_plate(t) == folded
+                    met(&fold_plate(t), &folded)
                 } else {
                     let terms = index_terms(t);
                     wanted.iter().any(|w| terms.split(' ').any(|term| term.starts_with(w.as_str())))
