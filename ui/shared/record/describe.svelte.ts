@@ -67,7 +67,10 @@ export class Describer {
 
   #holder(key: unknown): string {
     const persons = this.#data["persons"];
-    const at = isElements(persons) ? persons.findIndex((p) => p["key"] === key || `new${String(p["key"])}` === key) : -1;
+    // A person who was added by the same correction is named `new1001` there, and has the key `change:1001` afterwards.
+    const added = typeof key === "string" && key.startsWith("new") ? `:${key.slice(3)}` : "";
+    const is = (p: Data): boolean => p["key"] === key || `new${String(p["key"])}` === key || (added !== "" && String(p["key"]).endsWith(added));
+    const at = isElements(persons) ? persons.findIndex(is) : -1;
     const person = isElements(persons) ? persons[at] : undefined;
     return [person?.["family_name"], person?.["given_name"]].filter(Boolean).join(" ") || (at >= 0 ? t("persons.one", { n: at + 1 }) : String(key));
   }
