@@ -9,7 +9,7 @@ export type EnrolInput = {
  */
 code: string, 
 /**
- * The officer's name.
+ * What people shall call this device.
  */
 name: string, 
 /**
