@@ -1,6 +1,7 @@
 // The one place that speaks to the server. Answers are the server's shapes; errors are its codes.
 import type { ConsoleError } from "@daftar/shared/generated/console/ConsoleError.ts";
 import type { LagView } from "@daftar/shared/generated/console/LagView.ts";
+import type { Overview } from "@daftar/shared/generated/console/Overview.ts";
 import type { RecordList } from "@daftar/shared/generated/console/RecordList.ts";
 import type { RecordPage } from "@daftar/shared/generated/console/RecordPage.ts";
 import type { SessionView } from "@daftar/shared/generated/console/SessionView.ts";
@@ -45,6 +46,9 @@ export interface Asked {
   q: string;
   kind: string;
   team: string;
+  compartment: string;
+  /** `1`: only what needs a decision. */
+  decision: string;
   before: string | null;
 }
 
@@ -53,10 +57,12 @@ export const api = {
   login: async (name: string, password: string): Promise<SessionView> => begun(await call("POST", "/api/login", { name, password })),
   logout: (): Promise<void> => call("POST", "/api/logout", {}),
   lag: (): Promise<LagView> => call("GET", "/api/lag", undefined, true),
-  records: (asked: Asked): Promise<RecordList> => {
+  overview: (unasked: boolean): Promise<Overview> => call("GET", "/api/overview", undefined, unasked),
+  records: (asked: Asked, unasked = false): Promise<RecordList> => {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(asked)) if (value) query.set(name, String(value));
-    return call("GET", `/api/records?${query}`);
+    return call("GET", `/api/records?${query}`, undefined, unasked);
   },
-  record: (compartment: string, id: string): Promise<RecordPage> => call("GET", `/api/records/${compartment}/${id}`),
+  record: (compartment: string, id: string, unasked = false): Promise<RecordPage> =>
+    call("GET", `/api/records/${compartment}/${id}`, undefined, unasked),
 };

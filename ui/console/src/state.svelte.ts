@@ -5,6 +5,7 @@ import { LANGUAGES, speak } from "@daftar/shared/i18n/index.svelte.ts";
 import { ApiError, api, type Failure } from "./api.ts";
 
 export type Theme = "day" | "night";
+export type View = "records" | "overview";
 export interface Open {
   compartment: string;
   id: string;
@@ -17,6 +18,9 @@ class Console {
   ready = $state(false);
   failure = $state.raw<Failure | null>(null);
   open = $state.raw<Open | null>(null);
+  view = $state<View>("records");
+  /** The list shows only what needs a decision. */
+  decisions = $state(false);
   lag = $state(0);
   theme = $state<Theme>("day");
   language = $state<Language>("uz-Latn");
@@ -24,7 +28,7 @@ class Console {
   async begin(): Promise<void> {
     this.look(
       (LANGUAGES.find((l) => l.code === localStorage.getItem("language"))?.code ?? "uz-Latn") as Language,
-      localStorage.getItem("theme") === "night" ? "night" : "day",
+      (localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day")) === "night" ? "night" : "day",
     );
     addEventListener("popstate", () => this.#read());
     this.#read();
@@ -53,7 +57,8 @@ class Console {
   async try(what: () => Promise<unknown>, quietly = false): Promise<boolean> {
     try {
       await what();
-      this.failure = null;
+      // What was said of something else stays until it is asked again.
+      if (!quietly || this.failure?.code === "unreachable") this.failure = null;
       return true;
     } catch (cause) {
       const failure = cause instanceof ApiError ? cause.failure : ({ code: "unexpected", trace: String(cause) } as const);
@@ -67,17 +72,26 @@ class Console {
   #read(): void {
     const at = /^#\/(.+)\/([0-9a-f-]{36})$/.exec(location.hash);
     this.open = at?.[1] && at[2] ? { compartment: at[1], id: at[2] } : null;
+    if (this.open === null) this.view = location.hash === "#/overview" ? "overview" : "records";
+    if (this.failure?.code !== "unreachable") this.failure = null;
+  }
+
+  go(view: View): void {
+    history.pushState(null, "", view === "overview" ? "#/overview" : "#/");
+    this.#read();
   }
 
   show(open: Open | null): void {
-    history.pushState(null, "", open ? `#/${open.compartment}/${open.id}` : "#/");
+    if (open === null) return this.go(this.view);
+    history.pushState(null, "", `#/${open.compartment}/${open.id}`);
     this.#read();
-    scrollTo(0, 0);
   }
 
   async logout(): Promise<void> {
     await this.try(() => api.logout(), true);
     this.session = null;
+    this.view = "records";
+    this.decisions = false;
     this.show(null);
   }
 }
