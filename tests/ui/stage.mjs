@@ -109,7 +109,7 @@ export class Stage {
   /** A display of our own; gives its name. */
   async display(size = "1280x800x24") {
     const child = this.start("Xvfb", ["-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp"]);
-    const number = await until("a display", () => child.log.match(/^(\d+)\s/)?.[1]);
+    const number = await until("a display", () => child.log.match(/^(\d+)$/m)?.[1]);
     return `:${number}`;
   }
 
