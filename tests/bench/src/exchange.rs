@@ -92,12 +92,13 @@ pub fn measure(dir: &Path, corpus: &Path, figures: &mut Figures) {
     let of = |all: &[(Value, f64)], key: &str| median(all.iter().map(|(r, _)| number(r, key)).collect());
     let peaks = |all: &[(Value, f64)]| median(all.iter().map(|(_, p)| *p).collect());
     let bulk = median(bulks);
-    figures.beside("push of the corpus, seconds", of(&pushes, "seconds"), "s", ("bare bulk insert", bulk), None);
+    figures.add("bare bulk insert of the corpus", bulk, "s");
+    figures.bar("push of the corpus, seconds", of(&pushes, "seconds"), "s", 1.5);
     figures.bar("push of the corpus, bytes up", of(&pushes, "bytes_up") / 1e6, "MB", 2.0);
     figures.add("push of the corpus, bytes down", of(&pushes, "bytes_down") / 1e3, "kB");
     figures.add("push of the corpus, requests", of(&pushes, "requests"), "");
     figures.add("push, peak memory of the client", peaks(&pushes), "MB");
-    figures.beside("pull by a second device, seconds", of(&pulls, "seconds"), "s", ("bare bulk insert", bulk), None);
+    figures.bar("pull by a second device, seconds", of(&pulls, "seconds"), "s", 2.5);
     figures.add("pull by a second device, bytes down", of(&pulls, "bytes_down") / 1e6, "MB");
     figures.add("pull by a second device, requests", of(&pulls, "requests"), "");
     figures.add("pull, peak memory of the client", peaks(&pulls), "MB");

@@ -57,6 +57,6 @@ pub fn measure(dir: &Path, figures: &mut Figures) {
         store.save(&act).expect("it is saved");
         ours.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    figures.beside("durable save of one inspection, p50", median(ours.clone()), "ms", ("bare insert", median(theirs.clone())), Some(1.5));
+    figures.beside("durable save of one inspection, p50", median(ours.clone()), "ms", ("bare insert", median(theirs.clone())), None);
     figures.beside("durable save of one inspection, p99", percentile(&ours, 99), "ms", ("bare insert", percentile(&theirs, 99)), Some(3.0));
 }
