@@ -4,4 +4,5 @@ mod exchange;
 mod figures;
 mod opening;
 mod saving;
+mod simulated;
 mod world;
