@@ -78,6 +78,9 @@ fn codes_pins_and_second_instances_are_refused_in_plain_words_and_nothing_is_los
     a.import(&corpus);
     let waiting = a.json(&["status"])["waiting"].clone();
 
+    let misused = a.json_with(2, &["amend"]);
+    assert_eq!(misused["error"]["code"], "usage", "{misused}");
+
     let other = Device::new(dir.path(), "other");
     let used = other.json_with(5, &["enrol", &code]);
     assert_eq!(used["error"]["code"], "refused", "a used code: {used}");

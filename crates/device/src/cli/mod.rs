@@ -87,7 +87,10 @@ enum Command {
 pub fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DAFTAR_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) => return misused(&wrong),
+    };
     let out = Out::new(arguments.common.json);
     // A panic's own words may hold what an officer wrote, so they are not printed.
     std::panic::set_hook(Box::new(|p| tracing::error!(at = p.location().map(tracing::field::display), "panicked")));
@@ -99,6 +102,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(fault.status)
         }
     }
+}
+
+/// Says what is wrong with the words; programs are told as of every other error. Help and version are no error.
+fn misused(wrong: &clap::Error) -> ExitCode {
+    if wrong.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+        let text = wrong.to_string();
+        let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Out::new(true).fault(&Fault::usage(said));
+    } else {
+        let _ = wrong.print();
+    }
+    ExitCode::from(u8::try_from(wrong.exit_code()).unwrap_or(2))
 }
 
 fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
