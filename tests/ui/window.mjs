@@ -190,6 +190,9 @@ try {
   });
 } finally {
   await driver?.close();
+  // A driver that ends does not always end the window that it opened.
+  const left = home.path && (await windowPid());
+  if (left) process.kill(left, "SIGKILL");
   await stage.clear();
   tally.close();
 }
