@@ -14,6 +14,9 @@ use crate::sign::{Sig, VerifyingKey, verify_head};
 use crate::stream::{StreamId, next};
 use crate::{WireError, bounded};
 
+/// Segments of so many changes are written in both forms, and the smaller is sent.
+const PLAIN_TRIED_MAX: usize = 4;
+
 /// A run's beginning: the number of its first change and the secret drawn for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -101,22 +104,18 @@ impl Segment {
         }
         let plain = self.entries.iter().map(|e| e.len() as u64).sum();
         bounded("the bytes of a segment", plain, SEGMENT_PLAIN_BYTES_MAX)?;
+        let as_plain = || self.envelope(body::PLAIN, plain, &body::plain(&self.entries));
         if let Some(columns) = body::columnar(&self.stream, &self.entries) {
-            let bytes = self.envelope(body::COLUMNAR, plain, &columns);
-            if bytes.len() as u64 <= body::plain_size_at_most(plain) || self.entries.len() > 1 {
-                let smaller_plain = (self.entries.len() <= 4).then(|| self.envelope(body::PLAIN, plain, &body::plain(&self.entries)));
-                let bytes = smaller_plain.filter(|p| p.len() < bytes.len()).unwrap_or(bytes);
-                if Self::read(&bytes).as_ref() == Ok(self) {
-                    return Ok(bytes);
-                }
+            let columnar = self.envelope(body::COLUMNAR, plain, &columns);
+            // Only of a few changes can the plain form be the smaller.
+            let smaller = (self.entries.len() <= PLAIN_TRIED_MAX).then(as_plain).filter(|p| p.len() < columnar.len());
+            let bytes = smaller.unwrap_or(columnar);
+            if Self::read(&bytes).as_ref() == Ok(self) {
+                return Ok(bytes);
             }
         }
-        let bytes = self.envelope(body::PLAIN, plain, &body::plain(&self.entries));
-        match Self::read(&bytes) {
-            Ok(read) if read == *self => Ok(bytes),
-            Ok(_) => Err(WireError::Malformed("changes that do not fit their runs")),
-            Err(e) => Err(e),
-        }
+        let bytes = as_plain();
+        if Self::read(&bytes)? == *self { Ok(bytes) } else { Err(WireError::Malformed("changes that do not fit their runs")) }
     }
 
     fn envelope(&self, coding: u8, plain: u64, body: &[u8]) -> Vec<u8> {

@@ -48,22 +48,7 @@ impl Reader {
 
 /// Whether the console shows such records; of headquarters' own tables it shows what they say, not the records.
 pub(super) fn is_shown(kind: Kind) -> bool {
-    match kind {
-        Kind::Inspection
-        | Kind::Seizure
-        | Kind::Exhibit
-        | Kind::CustodyEvent
-        | Kind::SurveillanceNote
-        | Kind::JointOperation
-        | Kind::Shift
-        | Kind::Task
-        | Kind::Warning
-        | Kind::WatchlistEntry
-        | Kind::Asset
-        | Kind::Qualification
-        | Kind::Other(_) => true,
-        Kind::Officer | Kind::Team | Kind::Post | Kind::Device | Kind::Grant | Kind::CodeList => false,
-    }
+    !kind.is_of_headquarters()
 }
 
 /// The kind's name in JSON; one that this version does not know by its number.

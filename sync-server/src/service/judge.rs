@@ -29,26 +29,6 @@ impl Claim {
     }
 }
 
-/// Whether only headquarters writes records of this kind.
-fn is_of_headquarters(kind: Kind) -> bool {
-    match kind {
-        Kind::Officer | Kind::Team | Kind::Post | Kind::Device | Kind::Grant | Kind::CodeList => true,
-        Kind::Inspection
-        | Kind::Seizure
-        | Kind::Exhibit
-        | Kind::CustodyEvent
-        | Kind::SurveillanceNote
-        | Kind::JointOperation
-        | Kind::Shift
-        | Kind::Task
-        | Kind::Warning
-        | Kind::WatchlistEntry
-        | Kind::Asset
-        | Kind::Qualification
-        | Kind::Other(_) => false,
-    }
-}
-
 /// Judges changes of a device's stream; those without a ruling are accepted. `known` is learned as it is needed.
 pub(super) fn judge(
     conn: &Connection,
@@ -80,7 +60,7 @@ fn refusal(
     if claim.device != *device {
         return Ok(Some("not_this_device"));
     }
-    if is_of_headquarters(claim.kind) {
+    if claim.kind.is_of_headquarters() {
         return Ok(Some("headquarters_only"));
     }
     known.learn(conn, &claim.author, Some(device))?;

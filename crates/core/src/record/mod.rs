@@ -130,6 +130,26 @@ impl Kind {
         Self::ALL.iter().find(|e| e.2 == name).map(|e| e.0)
     }
 
+    /// Whether only headquarters writes it: it says who there is and who may do what.
+    pub fn is_of_headquarters(self) -> bool {
+        match self {
+            Self::Officer | Self::Team | Self::Post | Self::Device | Self::Grant | Self::CodeList => true,
+            Self::Inspection
+            | Self::Seizure
+            | Self::Exhibit
+            | Self::CustodyEvent
+            | Self::SurveillanceNote
+            | Self::JointOperation
+            | Self::Shift
+            | Self::Task
+            | Self::Warning
+            | Self::WatchlistEntry
+            | Self::Asset
+            | Self::Qualification
+            | Self::Other(_) => false,
+        }
+    }
+
     /// Whether officers write it in the field and bring it in by import.
     pub fn is_field_record(self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Cursor, Receipted};
@@ -26,11 +27,16 @@ enum Job {
     Barrier(tokio::sync::oneshot::Sender<()>),
 }
 
-/// What the writers did.
+/// Changes written down so far in a sync, for the bar on the screen and the report.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) receipted: AtomicU64,
+    pub(super) received: AtomicU64,
+}
+
+/// What the writers found.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    pub(super) receipted: u64,
-    pub(super) received: u64,
     /// Compartments whose digest is not the server's although nothing of ours waits.
     pub(super) differ: Vec<Compartment>,
     /// Streams of which headquarters holds another history.
@@ -45,16 +51,16 @@ pub(super) struct Writers {
 }
 
 impl Writers {
-    pub(super) fn start(store: &Arc<Store>) -> Self {
+    pub(super) fn start(store: &Arc<Store>, tally: &Arc<Tally>) -> Self {
         let (mut queues, mut tasks) = (Vec::new(), Vec::new());
         for _ in 0..WRITERS {
             let (queue, mut jobs) = channel(PAGES_WAITING);
-            let store = store.clone();
+            let (store, tally) = (store.clone(), tally.clone());
             queues.push(queue);
             tasks.push(tokio::task::spawn_blocking(move || {
                 let mut written = Written::default();
                 while let Some(job) = jobs.blocking_recv() {
-                    write(&store, job, &mut written)?;
+                    write(&store, job, &tally, &mut written)?;
                 }
                 Ok(written)
             }));
@@ -98,8 +104,6 @@ impl Writers {
         for task in self.tasks {
             match task.await {
                 Ok(Ok(w)) => {
-                    all.receipted += w.receipted;
-                    all.received += w.received;
                     all.differ.extend(w.differ);
                     all.forked.extend(w.forked);
                 }
@@ -111,10 +115,12 @@ impl Writers {
     }
 }
 
-fn write(store: &Store, job: Job, written: &mut Written) -> Result<(), Error> {
+fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Result<(), Error> {
     match job {
         Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
-            Ok(n) => written.receipted += n,
+            Ok(n) => {
+                tally.receipted.fetch_add(n, Ordering::Relaxed);
+            }
             // Concerns this stream alone: it waits, and the rest goes on.
             Err(Error::Fork(stream)) => {
                 tracing::error!(compartment = %stream.compartment, "headquarters holds another history of this stream");
@@ -124,7 +130,7 @@ fn write(store: &Store, job: Job, written: &mut Written) -> Result<(), Error> {
         },
         Job::Page(compartment, items) => {
             let applied = store.apply(&compartment, &items, None)?;
-            written.received += applied.changes;
+            tally.received.fetch_add(applied.changes, Ordering::Relaxed);
             for refusal in &applied.refused {
                 tracing::warn!(compartment = %compartment, ?refusal, "an entry of the feed was not taken; it is asked for again");
             }

@@ -8,7 +8,7 @@ use daftar_core::ids::DeviceId;
 use daftar_wire::message::{Cursor, End, FrameReader};
 use tokio::sync::mpsc::channel;
 
-use super::apply::{Writers, Written};
+use super::apply::{Tally, Writers, Written};
 use super::send::{Base, send};
 use super::session::{Session, Step};
 use super::transport::Transport;
@@ -63,13 +63,16 @@ async fn exchange_all<T: Transport>(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(SyncReport, u64), SyncError> {
     let mut report = SyncReport::default();
-    let mut shown = Progress { to_send: blocking(store, waiting).await?, ..Progress::default() };
+    let told = Told { to_send: blocking(store, waiting).await?, tally: Arc::default(), progress };
     let mut base = Base::Confirmed;
     loop {
         report.requests += 1;
-        let (next, hq_time_ms) = exchange(store, transport, base, &mut report, &mut shown, progress).await?;
+        let (next, hq_time_ms) = exchange(store, transport, base, &mut report, &told).await?;
         base = match next {
-            Next::Done => return Ok((report, hq_time_ms)),
+            Next::Done => {
+                report.received_changes = told.tally.received.load(Ordering::Relaxed);
+                return Ok((report, hq_time_ms));
+            }
             Next::More => Base::Confirmed,
             Next::AllCursors => Base::Nothing,
         };
@@ -84,8 +87,7 @@ async fn exchange<T: Transport>(
     transport: &T,
     base: Base,
     report: &mut SyncReport,
-    shown: &mut Progress,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    told: &Told<'_>,
 ) -> Result<(Next, u64), SyncError> {
     let (asks, questions) = channel(SEGMENTS_AHEAD);
     let (answers, mut heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
@@ -96,7 +98,7 @@ async fn exchange<T: Transport>(
     });
     let server = store.device().server_key()?;
     let listening = async {
-        let mut listener = Listener::new(store, Session::new(server));
+        let mut listener = Listener::new(store, Session::new(server), &told.tally);
         let mut reader = FrameReader::default();
         let mut trouble = None;
         'pieces: while let Some(piece) = heard.recv().await {
@@ -108,7 +110,7 @@ async fn exchange<T: Transport>(
                     Err(e) => Err(e),
                 };
                 match steps {
-                    Ok(steps) => listener.take(steps, shown, progress).await?,
+                    Ok(steps) => listener.take(steps, told).await?,
                     Err(e) => {
                         trouble = Some(e);
                         break 'pieces;
@@ -123,8 +125,8 @@ async fn exchange<T: Transport>(
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
     let (written, refused, outcome) = listened?;
+    told.tell();
     report.refused += refused;
-    report.received_changes += written.received;
     // The link's own word is the better reason when both ends complain.
     carried?;
     sent_all?;
@@ -173,6 +175,24 @@ fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {
     list
 }
 
+/// Who is told how far it is.
+struct Told<'a> {
+    to_send: u64,
+    tally: Arc<Tally>,
+    progress: &'a (dyn Fn(Progress) + Send + Sync),
+}
+
+impl Told<'_> {
+    fn tell(&self) {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        (self.progress)(Progress {
+            to_send: self.to_send,
+            receipted: of(&self.tally.receipted).min(self.to_send),
+            received: of(&self.tally.received),
+        });
+    }
+}
+
 /// Listens to one answer and has it written down.
 struct Listener<'a> {
     store: &'a Arc<Store>,
@@ -188,29 +208,34 @@ struct Listener<'a> {
 type Listened = (Written, u64, Result<(End, bool), SyncError>);
 
 impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, session: Session) -> Self {
-        Self { store, session, writers: Writers::start(store), root_unknown: false, end: None, device: store.device().id, refused: 0 }
+    fn new(store: &'a Arc<Store>, session: Session, tally: &Arc<Tally>) -> Self {
+        Self {
+            store,
+            session,
+            writers: Writers::start(store, tally),
+            root_unknown: false,
+            end: None,
+            device: store.device().id,
+            refused: 0,
+        }
     }
 
-    async fn take(&mut self, steps: Vec<Step>, shown: &mut Progress, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<(), SyncError> {
+    async fn take(&mut self, steps: Vec<Step>, told: &Told<'_>) -> Result<(), SyncError> {
         for step in steps {
             match step {
                 Step::Receipted(receipt) => {
                     let bytes = Arc::new(receipt.write());
                     for r in receipt.streams.into_iter().filter(|r| r.stream.device == self.device) {
-                        shown.receipted = (shown.receipted + 1).min(shown.to_send);
                         self.writers.receipt(r, bytes.clone()).await;
                     }
                 }
-                Step::Page(compartment, items) => {
-                    shown.received += items.len() as u64;
-                    self.writers.page(compartment, items).await;
-                }
+                Step::Page(compartment, items) => self.writers.page(compartment, items).await,
                 Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
                 Step::Want(stream, from) => {
                     tracing::warn!(compartment = %stream.compartment, from, "the server wants a stream from another place")
                 }
                 Step::Refused(stream, reason) => {
+                    self.refused += 1;
                     tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits")
                 }
                 Step::RootUnknown => self.root_unknown = true,
@@ -221,7 +246,7 @@ impl<'a> Listener<'a> {
                     self.end = Some(end);
                 }
             }
-            progress(*shown);
+            told.tell();
         }
         Ok(())
     }

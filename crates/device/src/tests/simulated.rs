@@ -13,7 +13,7 @@ use daftar_wire::stream::{StreamHead, StreamId, digest};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{LinkError, SyncError, SyncReport, Transport, run};
+use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run};
 use crate::vault::AppliedWhat;
 
 const EPOCH: Epoch = Epoch([7; 16]);
@@ -27,6 +27,8 @@ struct Weather {
     no_receipts: bool,
     /// Every root is forgotten.
     forgets: bool,
+    /// Every segment is refused.
+    refuses: bool,
 }
 
 #[derive(Default)]
@@ -124,6 +126,13 @@ impl Simulated<'_> {
             Ask::Segment(bytes) => {
                 let segment = Segment::read(&bytes).expect("a device sends segments");
                 assert_eq!(segment.stream.device, self.device);
+                if self.weather.refuses {
+                    return vec![Answer::Notice(Notice::Refused {
+                        stream: segment.stream,
+                        first: segment.first,
+                        reason: "storage_full".into(),
+                    })];
+                }
                 let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
                 receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
             }
@@ -163,9 +172,19 @@ impl Transport for Simulated<'_> {
 }
 
 fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
+    sync_telling(hq, held, tablet, weather, &|_| ())
+}
+
+fn sync_telling(
+    hq: &Hq,
+    held: &Mutex<Held>,
+    tablet: &Tablet,
+    weather: Weather,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<SyncReport, SyncError> {
     let transport = Simulated { hq, device: tablet.store.device().id, held, weather };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
-    runtime.block_on(run(&tablet.store, &transport, &|_| ()))
+    runtime.block_on(run(&tablet.store, &transport, progress))
 }
 
 /// Headquarters with two devices of one team, which both know each other's keys.
@@ -234,4 +253,26 @@ fn a_server_that_forgot_the_root_costs_one_more_request_and_nothing_else() {
     let got = sync(&hq, &held, &b, Weather { forgets: true, ..Weather::default() }).expect("a whole link");
     assert_eq!((got.received_changes, got.requests), (1, 2));
     assert_eq!(b.store.verify().expect("checked").bad, []);
+}
+
+#[test]
+fn the_bar_counts_changes_and_ends_full() {
+    let (hq, held, a, b) = world();
+    for n in 0..40 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+    }
+    for (tablet, to_send, received) in [(&a, 40, 2), (&b, 0, 42)] {
+        let last = Mutex::new(Progress::default());
+        sync_telling(&hq, &held, tablet, Weather::default(), &|p| *last.lock().expect("nobody panics with it") = p).expect("a whole link");
+        let last = *last.lock().expect("nobody panics with it");
+        assert_eq!(last, Progress { to_send, receipted: to_send, received });
+    }
+}
+
+#[test]
+fn a_refused_segment_waits_and_is_counted() {
+    let (hq, held, a, _) = world();
+    a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    let refused = sync(&hq, &held, &a, Weather { refuses: true, ..Weather::default() }).expect("the answer is whole");
+    assert_eq!((refused.refused, refused.waiting), (1, 1));
 }

@@ -47,11 +47,6 @@ thread_local! {
     static DECOMPRESS: RefCell<[Option<Decompressor<'static>>; 2]> = const { RefCell::new([None, None]) };
 }
 
-/// What the plain form may come to, without the envelope.
-pub(super) fn plain_size_at_most(plain: u64) -> u64 {
-    plain + 1024
-}
-
 pub(super) fn plain(entries: &[Entry]) -> Vec<u8> {
     let bytes = encode(|e| {
         for entry in entries {
