@@ -84,6 +84,13 @@ try {
   home.path = stage.device(server, "tablet", "karimov", true);
   const other = stage.device(server, "laptop", "ergashev", true);
   stage.daftar(home.path, "import", join(ROOT, "tests", "demo", "sample.ndjson"));
+  // The two devices write the same field of one record, each without knowing of the other.
+  stage.daftar(home.path, "sync");
+  stage.daftar(other, "sync");
+  const [disputed] = stage.daftar(other, "search", "Yusupov");
+  stage.daftar(other, "amend", disputed.id, "vehicle.colour=green");
+  stage.daftar(other, "sync");
+  stage.daftar(home.path, "amend", disputed.id, "vehicle.colour=beige");
   display = await stage.display();
   await stage.end(serving);
 
@@ -171,6 +178,27 @@ try {
     await driver.click("nav-sync");
     await driver.click("sync-now");
     await until("the sync is over", async () => (await driver.find("sync-trouble")).length === 0);
+  });
+
+  await tally.try("two values for one field stand side by side until the officer decides, and the other device hears it", async () => {
+    await driver.click("nav-records");
+    await driver.click("search-clear");
+    await driver.type("search-input", disputed.data.vehicle.plate);
+    await until("the record", async () => (await driver.find("record-row")).length === 1);
+    await driver.click("record-row");
+    await until("both values", async () => (await driver.find("conflict-version")).length === 2);
+    await shot("conflict");
+    await driver.click("conflict-version");
+    await driver.click("conflict-save");
+    await until("no conflict", async () => (await driver.find("conflicts")).length === 0);
+    const decided = await until("the decision on the other device", () => {
+      stage.daftar(other, "sync");
+      const shown = stage.daftar(other, "show", disputed.id);
+      return shown.history.some((h) => h.op === "resolve") && shown;
+    });
+    if (Object.keys(decided.conflicts).length > 0) throw new Error(`still in conflict: ${JSON.stringify(decided.conflicts)}`);
+    if (!["green", "beige"].includes(decided.data.vehicle.colour)) throw new Error(`decided for ${decided.data.vehicle.colour}`);
+    await driver.click("back");
   });
 
   await tally.try("four languages and both themes fit the window", async () => {
