@@ -90,7 +90,7 @@ try {
   const [disputed] = stage.daftar(other, "search", "Yusupov");
   stage.daftar(other, "amend", disputed.id, "vehicle.colour=green");
   stage.daftar(other, "sync");
-  stage.daftar(home.path, "amend", disputed.id, "vehicle.colour=beige");
+  stage.daftar(home.path, "amend", disputed.id, "vehicle.colour=grey");
   display = await stage.display();
   await stage.end(serving);
 
@@ -187,6 +187,8 @@ try {
     await until("the record", async () => (await driver.find("record-row")).length === 1);
     await driver.click("record-row");
     await until("both values", async () => (await driver.find("conflict-version")).length === 2);
+    const histories = await driver.run(`return [...document.querySelectorAll('[data-testid="history-entry"]')].map((e) => e.textContent)`);
+    if (histories.some((h) => h.includes("Kulrang") && h.includes("Yashil"))) throw new Error(`neither officer saw the other's value before his own: ${histories.join(" / ")}`);
     await shot("conflict");
     await driver.click("conflict-version");
     await driver.click("conflict-save");
@@ -197,7 +199,7 @@ try {
       return shown.history.some((h) => h.op === "resolve") && shown;
     });
     if (Object.keys(decided.conflicts).length > 0) throw new Error(`still in conflict: ${JSON.stringify(decided.conflicts)}`);
-    if (!["green", "beige"].includes(decided.data.vehicle.colour)) throw new Error(`decided for ${decided.data.vehicle.colour}`);
+    if (!["green", "grey"].includes(decided.data.vehicle.colour)) throw new Error(`decided for ${decided.data.vehicle.colour}`);
     await driver.click("back");
   });
 

@@ -1,11 +1,11 @@
 //! The records' calls: rows, pages, one record with its history, decisions, earlier meetings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use daftar_core::authorize::Action;
 use daftar_core::change::Op;
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, RecordId};
 use daftar_core::merge::RecordState as State;
 use daftar_core::record::Kind;
 use daftar_core::record::reference::DeviceView;
@@ -55,7 +55,7 @@ impl Engine {
         let (compartment, id) = parse(record)?;
         let view = store.show(&compartment, &id).map_err(ui)?;
         let kind = view.item.kind;
-        let entry = |change: &daftar_core::ids::ChangeName| view.history.iter().find(|h| h.change == *change);
+        let entry = |change: &ChangeName| view.history.iter().find(|h| h.change == *change);
         let mut conflicts = Vec::new();
         for c in &view.conflicts {
             let mut versions = Vec::new();
@@ -229,18 +229,18 @@ fn device_name(store: &Store, device: &DeviceId) -> String {
     name.unwrap_or_else(|| device.to_string()[..8].to_owned())
 }
 
-/// Every act, the newest first, with what each field was before it.
+/// Every act, the newest first, with what each field was for the officer who changed it: what others wrote meanwhile he did not see.
 fn history(store: &Store, kind: Kind, entries: &[Entry]) -> UiResult<Vec<HistoryEntry>> {
-    let mut now: BTreeMap<Path, Value> = BTreeMap::new();
     let mut out = Vec::with_capacity(entries.len());
-    for e in entries {
+    for (at, e) in entries.iter().enumerate() {
+        let seen = seen_by(&entries[..at], e);
         let mut changed = Vec::new();
         for (path, value) in &e.set {
             let path = settled(path, e);
-            let before = now.insert(path.clone(), value.clone());
+            let before = seen.iter().rev().find_map(|f| f.set.iter().find(|(p, _)| settled(p, f) == path).map(|(_, v)| v));
             changed.push(FieldChange {
                 path: format_path(kind, &path),
-                before: before.map(|b| write_value(kind, &path, &b)),
+                before: before.map(|b| write_value(kind, &path, b)),
                 after: Some(write_value(kind, &path, value)),
             });
         }
@@ -268,6 +268,21 @@ fn history(store: &Store, kind: Kind, entries: &[Entry]) -> UiResult<Vec<History
     Ok(out)
 }
 
+/// The acts among these that stood when `entry` was written, in order.
+fn seen_by<'a>(earlier: &'a [Entry], entry: &Entry) -> Vec<&'a Entry> {
+    let mut names: HashSet<ChangeName> = entry.parents.iter().copied().collect();
+    let mut seen: Vec<&Entry> = Vec::new();
+    // Parents stand before their children in this order, for a stamp rises with what it was written upon.
+    for e in earlier.iter().rev() {
+        if names.contains(&e.change) {
+            names.extend(e.parents.iter().copied());
+            seen.push(e);
+        }
+    }
+    seen.reverse();
+    seen
+}
+
 /// An element that this very change added, by the name that it has afterwards.
 fn settled(path: &Path, e: &Entry) -> Path {
     match path {
@@ -288,4 +303,37 @@ fn links(store: &Store, item: &RecordItem) -> UiResult<Vec<RecordRow>> {
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use daftar_core::ids::OfficerId;
+    use daftar_core::time::{ClockReading, Stamp};
+
+    use super::*;
+
+    fn entry(n: u8, parents: &[u8]) -> Entry {
+        Entry {
+            change: ChangeName([n; 32]),
+            op: Op::Amend,
+            stamp: Stamp { ms: n.into(), count: 0 },
+            clock: ClockReading::default(),
+            parents: parents.iter().map(|p| ChangeName([*p; 32])).collect(),
+            attested: false,
+            author: OfficerId([0; 16]),
+            device: DeviceId([0; 16]),
+            set: Vec::new(),
+            reason: None,
+            ruling: None,
+            waiting: false,
+        }
+    }
+
+    #[test]
+    fn an_officer_saw_what_he_wrote_upon_and_not_what_others_wrote_meanwhile() {
+        let entries = [entry(1, &[]), entry(2, &[1]), entry(3, &[1]), entry(4, &[2, 3])];
+        let names = |at: usize| seen_by(&entries[..at], &entries[at]).iter().map(|e| e.change.0[0]).collect::<Vec<_>>();
+        assert_eq!(names(2), [1], "3 did not see 2, although 2 is older");
+        assert_eq!(names(3), [1, 2, 3]);
+    }
 }

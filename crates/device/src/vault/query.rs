@@ -105,6 +105,8 @@ pub struct HistoryEntry {
     pub ruling: Option<(Verdict, String)>,
     /// It waits for a receipt.
     pub waiting: bool,
+    /// What it was written upon: the record's heads that the officer saw.
+    pub parents: Vec<ChangeName>,
     /// Whether the officer's own key signed it too.
     pub attested: bool,
 }
@@ -279,6 +281,7 @@ fn history(conn: &Connection, record: i64) -> Result<Vec<HistoryEntry>> {
             op: change.header.op,
             stamp: change.header.stamp,
             clock: change.header.clock,
+            parents: change.header.parents,
             attested,
             author: change.header.author,
             device: change.header.device,
