@@ -7,6 +7,11 @@ use std::str::FromStr;
 use crate::compartment::{Agency, Audience, Compartment};
 use crate::ids::{DeviceId, OfficerId};
 
+/// Without a contact an officer's key to a compartment stays on his device for so long.
+pub const LEASE_MS: u64 = 14 * 24 * 3_600_000;
+/// A leader lets an officer in for so long at most.
+pub const ADMISSION_MS_MAX: u64 = 72 * 3_600_000;
+
 /// What is to be done in a compartment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {

@@ -1,6 +1,7 @@
 //! Bytes to domain and back: how changes are named, chained, signed, grouped into segments and sent.
 //! Everything here is written down in docs/protocol.md. No I/O, no clock, no randomness.
 
+pub mod branch;
 mod cbor;
 pub mod change;
 mod columns;

@@ -28,3 +28,9 @@ pub const VERDICT_NAMES_MAX: u64 = SEGMENT_CHANGES_MAX as u64;
 pub const ENROL_BYTES_MAX: u64 = 256 * 1024;
 /// Bytes of a name in an enrolment.
 pub const ENROL_TEXT_BYTES_MAX: usize = 200;
+/// Streams and branches in one comparison of heads.
+pub const HEADS_MAX: u64 = 16 * 1024;
+/// Bytes of a compartment's key as it is sealed to somebody.
+pub const SEALED_KEY_BYTES_MAX: u64 = 1024;
+/// Compartments that one admission opens.
+pub const ADMISSION_COMPARTMENTS_MAX: u64 = 64;

@@ -142,7 +142,7 @@ async fn sync(app: &Arc<App>, caller: &Caller, body: Incoming) -> Response<Body>
     let mut questions = Questions { body, reader: FrameReader::default(), pace: Pace::new() };
     let hello = match questions.next().await {
         Ok(Some(Ask::Hello(hello))) => hello,
-        Ok(Some(Ask::Segment(_) | Ask::End) | None) => return said(StatusCode::BAD_REQUEST, "no hello"),
+        Ok(Some(_) | None) => return said(StatusCode::BAD_REQUEST, "no hello"),
         Err(error) => {
             tracing::warn!(device = %device.id, %error, "a question could not be read");
             return said(StatusCode::BAD_REQUEST, "not of this form");

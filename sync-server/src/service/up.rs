@@ -70,6 +70,8 @@ impl Service {
             let bytes = match ask {
                 Ask::Segment(bytes) => bytes,
                 Ask::End => return Ok(true),
+                Ask::Heads(_) => continue,
+                Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => continue,
                 Ask::Hello(_) => continue,
             };
             let (device, key) = (peer.device, peer.key);

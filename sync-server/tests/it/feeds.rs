@@ -20,7 +20,7 @@ fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
         .filter_map(|a| match a {
             Answer::Item(i) => Some((i.compartment.as_str(), i.from, i.n)),
             Answer::Verdict(v) => Some((v.compartment.as_str(), v.from, v.n)),
-            Answer::Receipt(_) | Answer::Notice(_) | Answer::End(_) => None,
+            Answer::Receipt(_) | Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => None,
         })
         .collect()
 }

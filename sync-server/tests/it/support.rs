@@ -167,7 +167,7 @@ impl Device {
 
     /// What it says first: its officer, and the root of its list.
     pub fn hello(&self) -> Hello {
-        Hello { root: root(&self.cursors), officers: vec![self.enrolled.officer], cursors: Vec::new(), budget: None }
+        Hello { root: root(&self.cursors), officers: vec![self.enrolled.officer], cursors: Vec::new(), budget: None, lineage: None }
     }
 
     /// Applies an end's cursors.

@@ -89,6 +89,7 @@ fn question(folder: &Path) -> GoldenFile {
         officers: vec![OfficerId([0xa0; 16]), OfficerId([0xa1; 16])],
         cursors: vec![all[2].clone(), all[0].clone()],
         budget: Some(64_000),
+        lineage: None,
     };
     let mut said = Ask::Hello(hello).write();
     for name in ["one-amendment.bin", "elements.bin"] {
@@ -102,7 +103,7 @@ fn question(folder: &Path) -> GoldenFile {
 }
 
 fn first_question() -> GoldenFile {
-    let hello = Hello { root: root(&[]), officers: vec![], cursors: vec![], budget: None };
+    let hello = Hello { root: root(&[]), officers: vec![], cursors: vec![], budget: None, lineage: None };
     let said = [Ask::Hello(hello), Ask::End].iter().flat_map(Ask::write).collect();
     frames("first-question", "the first hello of a device: nobody is unlocked, nothing is there", said, None, &json!({ "cursors": [] }))
 }
@@ -179,6 +180,8 @@ fn list_frame(frame: &[u8], folder: &Path) -> Json {
         (Some(Ask::Hello(h)), None) => list_hello(&h),
         (Some(Ask::Segment(bytes)), None) => file_or_bytes(&bytes, folder),
         (Some(Ask::End), None) => quoted(&[]),
+        (Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_)), None) => quoted(&frame[1..]),
+        (None, Some(Answer::Loose(_) | Answer::Reopened(_))) => quoted(&frame[1..]),
         (None, Some(answer)) => list_answer(&answer, folder),
         (None, None) => quoted(&frame[1..]),
         (Some(_), Some(_)) => panic!("a question that is also an answer"),
@@ -214,6 +217,8 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
             json!({ "1": v.compartment.as_str(), "2": v.from, "3": v.n, "4": quoted(&v.chain), "5": rulings, "6": quoted(&v.sig) })
         }
         Answer::Notice(n) => list_notice(n),
+        Answer::Loose(segment) => quoted(segment),
+        Answer::Reopened(r) => quoted(&r.sealed),
         Answer::End(e) => {
             let mut content = json!({ "1": e.time_ms });
             if !e.cursors.is_empty() {
@@ -239,6 +244,13 @@ fn list_notice(notice: &Notice) -> Json {
             let [compartment, device, incarnation] = stream_of(stream);
             json!([4, compartment, device, incarnation, first, reason])
         }
+        Notice::Anew { digit } => json!([5, digit]),
+        Notice::Forked { stream, at } => {
+            let [compartment, device, incarnation] = stream_of(stream);
+            json!([6, compartment, device, incarnation, at])
+        }
+        Notice::Revoked(r) => json!([7, quoted(&r.officer.0), r.compartment.as_str(), r.at_ms, quoted(&r.sig)]),
+        Notice::NewEpoch { epoch } => json!([8, quoted(&epoch.0)]),
     }
 }
 
@@ -269,7 +281,7 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
         Answer::Item(i) => {
             Segment::read(&i.segment).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
-        Answer::Notice(_) | Answer::End(_) => {}
+        Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
     }
 }
 

@@ -1,10 +1,12 @@
 //! Sync: what waits goes to headquarters, what is new comes back. Never decides what merges or who may read:
 //! that is core's; never counts anything as sent but by a signed receipt.
 
+mod access;
 mod apply;
 mod auto;
 mod count;
 mod http;
+mod identity;
 mod run;
 mod send;
 mod session;

@@ -12,7 +12,7 @@ use super::apply::{Tally, Writers, Written};
 use super::send::{Base, send};
 use super::session::{Session, Step};
 use super::transport::Transport;
-use super::{Progress, SyncError, SyncReport};
+use super::{Progress, SyncError, SyncReport, access, identity};
 use crate::Error;
 use crate::vault::{ContactOutcome, Store};
 
@@ -238,6 +238,12 @@ impl<'a> Listener<'a> {
                     self.refused += 1;
                     tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits")
                 }
+                Step::Anew(digit) => identity::anew(self.store, digit).await?,
+                Step::Forked(stream) => identity::forked(self.store, stream).await?,
+                Step::NewEpoch(epoch) => identity::new_epoch(self.store, epoch).await?,
+                Step::Loose(segment) => identity::loose(self.store, segment).await?,
+                Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
+                Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
                 Step::RootUnknown => self.root_unknown = true,
                 Step::Ended(end) => {
                     for c in &end.cursors {
@@ -262,7 +268,7 @@ impl<'a> Listener<'a> {
     }
 }
 
-async fn blocking<R: Send + 'static>(
+pub(super) async fn blocking<R: Send + 'static>(
     store: &Arc<Store>,
     f: impl FnOnce(&Store) -> Result<R, Error> + Send + 'static,
 ) -> Result<R, SyncError> {

@@ -32,7 +32,7 @@ pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     for c in store.compartments() {
         cursors.extend(store.cursor(&c)?.filter(|cursor| !confirmed.contains(cursor)));
     }
-    Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None })
+    Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
 }
 
 /// Sends hello, segments and end; counts the changes sent. Blocks; returns early when nobody listens any more.

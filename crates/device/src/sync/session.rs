@@ -1,8 +1,9 @@
 //! One exchange as the device hears it: a state machine from frames to steps. Touches no socket and no store.
 
 use daftar_core::compartment::Compartment;
+use daftar_core::ids::Epoch;
 use daftar_wire::WireError;
-use daftar_wire::message::{Access, Answer, End, Notice, Receipt};
+use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation};
 use daftar_wire::sign::VerifyingKey;
 use daftar_wire::stream::StreamId;
 
@@ -28,6 +29,18 @@ pub enum Step {
     Refused(StreamId, String),
     /// Ask again with all cursors.
     RootUnknown,
+    /// This device was cloned or put back: new streams everywhere, and this digit in record numbers.
+    Anew(u32),
+    /// A stream went two ways.
+    Forked(StreamId),
+    /// A revocation whose signature holds.
+    Revoked(Revocation),
+    /// The server has another life: what it may lack is to be offered.
+    NewEpoch(Epoch),
+    /// A segment outside any feed's order.
+    Loose(Vec<u8>),
+    /// A compartment's key, handed back.
+    Reopened(Reopened),
     /// The server has finished.
     Ended(End),
 }
@@ -83,7 +96,16 @@ impl Session {
                 Notice::Granted { compartment, access } => Step::Granted(compartment, access),
                 Notice::Want { stream, from } => Step::Want(stream, from),
                 Notice::Refused { stream, first: _, reason } => Step::Refused(stream, reason),
+                Notice::Anew { digit } => Step::Anew(digit),
+                Notice::Forked { stream, at: _ } => Step::Forked(stream),
+                Notice::Revoked(r) => {
+                    r.verify(&self.server)?;
+                    Step::Revoked(r)
+                }
+                Notice::NewEpoch { epoch } => Step::NewEpoch(epoch),
             }),
+            Answer::Loose(bytes) => steps.push(Step::Loose(bytes)),
+            Answer::Reopened(r) => steps.push(Step::Reopened(r)),
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
                 steps.push(Step::Ended(end));

@@ -136,6 +136,7 @@ impl Simulated<'_> {
                 let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
                 receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
             }
+            Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => Vec::new(),
             Ask::End => match known {
                 Some(known) => self.close(&mut held, known),
                 None => vec![Answer::Notice(Notice::RootUnknown), Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })],

@@ -96,6 +96,18 @@ pub fn root(cursors: &[Cursor]) -> Root {
     hash[..16].try_into().expect("a SHA-256 has 32 bytes")
 }
 
+/// A place in a device's lineage: drawn at random before each exchange that brings something.
+pub type Token = [u8; 8];
+
+/// How a device shows that it goes on from where it was last answered, and was neither cloned nor put back since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lineage {
+    /// The token that was last answered; `None` before the first.
+    pub previous: Option<Token>,
+    /// The token that this exchange moves it to. Sent again until it is answered.
+    pub next: Token,
+}
+
 /// The device's first word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
@@ -107,12 +119,15 @@ pub struct Hello {
     pub cursors: Vec<Cursor>,
     /// At most so many bytes are wanted in answer.
     pub budget: Option<u64>,
+    /// Where it stands in its lineage, when it brings something.
+    pub lineage: Option<Lineage>,
 }
 
 impl Hello {
     pub(crate) fn write(&self) -> Vec<u8> {
         encode(|e| {
-            e.map(3 + u64::from(!self.cursors.is_empty()) + u64::from(self.budget.is_some()))?;
+            let optional = [!self.cursors.is_empty(), self.budget.is_some(), self.lineage.is_some()];
+            e.map(3 + optional.into_iter().filter(|b| *b).count() as u64)?;
             e.u8(1)?.u32(VERSION)?;
             e.u8(2)?.bytes(&self.root)?;
             e.u8(3)?.array(self.officers.len() as u64)?;
@@ -126,13 +141,19 @@ impl Hello {
             if let Some(budget) = self.budget {
                 e.u8(5)?.u64(budget)?;
             }
+            if let Some(Lineage { previous, next }) = &self.lineage {
+                e.u8(6)?.array(1 + u64::from(previous.is_some()))?.bytes(next)?;
+                if let Some(previous) = previous {
+                    e.bytes(previous)?;
+                }
+            }
             e.ok()
         })
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut d = Decoder::new(bytes);
-        let (mut root, mut officers, mut cursors, mut budget) = (None, Vec::new(), Vec::new(), None);
+        let (mut root, mut officers, mut cursors, mut budget, mut lineage) = (None, Vec::new(), Vec::new(), None, None);
         for _ in 0..definite(d.map()?)? {
             match d.u32()? {
                 1 => {
@@ -150,12 +171,21 @@ impl Hello {
                 }
                 4 => cursors = get_cursors(&mut d)?,
                 5 => budget = Some(d.u64()?),
+                6 => {
+                    let n = definite(d.array()?)?;
+                    if !(1..=2).contains(&n) {
+                        return Err(WireError::Malformed("a lineage of another length"));
+                    }
+                    let next = fixed(&mut d)?;
+                    let previous = if n == 2 { Some(fixed(&mut d)?) } else { None };
+                    lineage = Some(Lineage { previous, next });
+                }
                 _ => {
                     raw_item(&mut d)?;
                 }
             }
         }
         let root = root.ok_or(WireError::Malformed("a hello without a root"))?;
-        Ok(Self { root, officers, cursors, budget })
+        Ok(Self { root, officers, cursors, budget, lineage })
     }
 }

@@ -1,0 +1,109 @@
+//! Receipts: the server's signed word that it holds streams up to a point. Never says what is in them.
+
+use daftar_core::ids::{Epoch, Head};
+use minicbor::decode::Decoder;
+
+use super::{get_stream, put_stream};
+use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
+use crate::limits::RECEIPT_STREAMS_MAX;
+use crate::sign::{Sig, SigningKey, VerifyingKey, sign, verify};
+use crate::stream::StreamId;
+use crate::{WireError, bounded};
+
+/// A stream in a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipted {
+    /// The stream.
+    pub stream: StreamId,
+    /// Held up to here.
+    pub up_to: u64,
+    /// The chain's place there.
+    pub head: Head,
+    /// In a backup up to here.
+    pub backed_up: u64,
+}
+
+/// One signature over a list of streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which life of the server.
+    pub epoch: Epoch,
+    /// The server's time, in milliseconds of UTC.
+    pub time_ms: u64,
+    /// What it holds.
+    pub streams: Vec<Receipted>,
+    /// By the server's key.
+    pub sig: Sig,
+}
+
+impl Receipt {
+    /// Signs a receipt.
+    pub fn sign(key: &SigningKey, epoch: Epoch, time_ms: u64, streams: Vec<Receipted>) -> Self {
+        let mut receipt = Self { epoch, time_ms, streams, sig: [0; 64] };
+        receipt.sig = sign(key, &receipt.signed_bytes());
+        receipt
+    }
+
+    /// Checks the server's signature.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), WireError> {
+        verify(key, &self.signed_bytes(), &self.sig, "a receipt")
+    }
+
+    fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = b"daftar receipt 1".to_vec();
+        bytes.extend(encode(|e| {
+            e.array(3)?.bytes(&self.epoch.0)?.u64(self.time_ms)?;
+            self.put_streams(e)
+        }));
+        bytes
+    }
+
+    fn put_streams(&self, e: &mut Enc<'_>) -> Put {
+        e.array(self.streams.len() as u64)?;
+        for r in &self.streams {
+            e.array(6)?;
+            put_stream(e, &r.stream)?;
+            e.u64(r.up_to)?.bytes(&r.head.0)?.u64(r.backed_up)?;
+        }
+        e.ok()
+    }
+
+    /// The receipt's bytes, as they travel and as a device keeps them.
+    pub fn write(&self) -> Vec<u8> {
+        encode(|e| {
+            e.map(4)?.u8(1)?.bytes(&self.epoch.0)?.u8(2)?.u64(self.time_ms)?.u8(3)?;
+            self.put_streams(e)?;
+            e.u8(4)?.bytes(&self.sig)?.ok()
+        })
+    }
+
+    /// Reads a receipt; the signature is not looked at.
+    pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut d = Decoder::new(bytes);
+        let (mut epoch, mut time_ms, mut streams, mut sig) = (None, None, Vec::new(), None);
+        for _ in 0..definite(d.map()?)? {
+            match d.u32()? {
+                1 => epoch = Some(Epoch(fixed(&mut d)?)),
+                2 => time_ms = Some(d.u64()?),
+                3 => {
+                    let n = definite(d.array()?)?;
+                    bounded("the streams of a receipt", n, RECEIPT_STREAMS_MAX)?;
+                    streams = Vec::with_capacity(room(n, &d));
+                    for _ in 0..n {
+                        if d.array()? != Some(6) {
+                            return Err(WireError::Malformed("a receipt's entry of another length"));
+                        }
+                        let stream = get_stream(&mut d)?;
+                        streams.push(Receipted { stream, up_to: d.u64()?, head: Head(fixed(&mut d)?), backed_up: d.u64()? });
+                    }
+                }
+                4 => sig = Some(fixed(&mut d)?),
+                _ => {
+                    raw_item(&mut d)?;
+                }
+            }
+        }
+        let missing = WireError::Malformed("a receipt that lacks a part");
+        Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, streams, sig: sig.ok_or(missing)? })
+    }
+}
