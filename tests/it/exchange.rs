@@ -100,33 +100,3 @@ fn what_was_recorded_without_a_link_reaches_headquarters_and_the_other_device() 
     }
     server.must(&["verify"]);
 }
-
-#[test]
-fn what_two_officers_write_apart_is_in_conflict_on_both_devices_until_one_decides() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = corpus::write(dir.path(), 30, 5, &["--team", "imt-1"]);
-    let mut server = Server::init_direct(dir.path());
-    server.start();
-    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
-    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
-    a.import(&corpus);
-    a.json(&["sync"]);
-    b.json(&["sync"]);
-    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
-    a.json(&["amend", &id, "vehicle.colour=green", "search_level=full"]);
-    b.json(&["amend", &id, "vehicle.colour=beige", "result=irregularity"]);
-    for device in [&a, &b, &a] {
-        device.json(&["sync"]);
-    }
-    let (at_a, at_b) = (a.json(&["show", &id]), b.json(&["show", &id]));
-    assert_eq!(at_a["data"], at_b["data"], "both show the same");
-    assert_eq!(at_a["data"]["search_level"], "full");
-    assert_eq!(at_a["data"]["result"], "irregularity", "different fields merge");
-    let mut sides = at_a["conflicts"]["vehicle.colour"].as_array().expect("one field is in conflict").clone();
-    sides.sort_by_key(Value::to_string);
-    assert_eq!(sides, [json!("beige"), json!("green")], "both values are kept");
-    assert_eq!(a.json(&["status"])["conflicts"], 1);
-    let refused = a.json_with(1, &["amend", &id, "vehicle.colour=red"]);
-    assert!(refused["error"]["message"].as_str().is_some_and(|m| m.contains("vehicle.colour")), "{refused}");
-    assert_all_equal(&a, &b, &server);
-}

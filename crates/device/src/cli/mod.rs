@@ -1,6 +1,7 @@
 //! The command line: arguments in, calls to the engine, an exit status out. Decides nothing about records.
 
 mod amend;
+mod conflict;
 mod enrol;
 mod fault;
 mod import;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use daftar_core::change::Op;
 use daftar_device::{Device, Store};
 use zeroize::Zeroizing;
 
@@ -72,6 +74,20 @@ enum Command {
         after_help = "Example:\n  daftar --home ~/notebook amend 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 vehicle.colour=green persons.2.phone=null"
     )]
     Amend(amend::Amend),
+    /// List the records that need a decision, with every value that officers wrote apart.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook conflicts")]
+    Conflicts,
+    /// Decide between the values of a field that officers wrote apart.
+    #[command(
+        after_help = "Example:\n  daftar --home ~/notebook resolve 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 vehicle.colour --take 2 --reason 'seen again'"
+    )]
+    Resolve(conflict::Resolve),
+    /// Void a record: it stays in the log and is shown no more.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook void 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --reason 'entered twice'")]
+    Void(conflict::Void),
+    /// Bring a voided record back.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook unvoid 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --reason 'voided by mistake'")]
+    Unvoid(conflict::Void),
     /// Send what waits to headquarters and fetch what is new.
     #[command(after_help = "Example:\n  daftar --home ~/notebook sync")]
     Sync,
@@ -125,6 +141,10 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Search(c) => c.run(&common.unlocked()?, out),
         Command::Show(c) => c.run(&common.unlocked()?, out),
         Command::Amend(c) => c.run(&common.unlocked()?, out),
+        Command::Conflicts => conflict::conflicts(&common.unlocked()?, out),
+        Command::Resolve(c) => c.run(&common.unlocked()?, out),
+        Command::Void(c) => c.run(&common.unlocked()?, Op::Void, out),
+        Command::Unvoid(c) => c.run(&common.unlocked()?, Op::Unvoid, out),
         Command::Sync => sync::run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),

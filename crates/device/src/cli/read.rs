@@ -167,12 +167,21 @@ impl Show {
                 let conflicts: Map<String, Value> =
                     view.conflicts.iter().map(|c| (format_path(kind, &c.path), values(&c.sides, &c.path).into())).collect();
                 m.insert("conflicts".into(), conflicts.into());
+                let flags = &view.item.state.flags;
                 m.insert("hidden".into(), view.item.state.hidden.into());
+                m.insert("revived".into(), flags.revived.into());
+                m.insert("missing_parent".into(), flags.missing_parent.into());
                 m.into()
             },
             || {
                 let mut lines = vec![line(&view.item), serde_json::to_string_pretty(&view.item.data()).unwrap_or_default()];
                 lines.extend(history.iter().map(|(h, author)| format!("{}  {}  {author}", at(h), h.op.name())));
+                let flags = [
+                    (view.item.state.hidden, "voided"),
+                    (view.item.state.flags.revived, "voided, and back: an officer who had not seen the void amended it"),
+                    (view.item.state.flags.missing_parent, "an earlier version is missing"),
+                ];
+                lines.extend(flags.into_iter().filter(|f| f.0).map(|f| f.1.to_owned()));
                 lines.extend(view.conflicts.iter().map(|c| format!("needs a decision: {}", format_path(kind, &c.path))));
                 lines
             },

@@ -166,6 +166,21 @@ impl Store {
         Ok(Page { items, next })
     }
 
+    /// Records with an open conflict, by compartment.
+    pub fn in_conflict(&self) -> Result<Vec<RecordItem>> {
+        let mut items = Vec::new();
+        for c in self.allowed(Action::Read) {
+            let vault = self.vault(&c)?;
+            let conn = vault.conn();
+            let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed ORDER BY id", record::COLUMNS);
+            let rows = conn.prepare_cached(&sql)?.query_map([], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            for row in &rows {
+                items.extend(item(&conn, &c, row)?);
+            }
+        }
+        Ok(items)
+    }
+
     pub(super) fn item(&self, c: &Compartment, row: i64) -> Result<Option<RecordItem>> {
         let vault = self.vault(c)?;
         let conn = vault.conn();
