@@ -2,6 +2,9 @@
 //! done again by any holder; the signatures are over the chain. Never says whether a change counts.
 
 mod body;
+mod join;
+
+pub use join::join;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, DeviceId, Head, Incarnation, OfficerId};

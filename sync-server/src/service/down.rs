@@ -5,18 +5,19 @@ use std::collections::HashMap;
 
 use daftar_core::authorize::{Action, authorize};
 use daftar_core::compartment::{Audience, Compartment};
-use daftar_core::ids::{Digest, Head};
-use daftar_wire::message::{Access, Answer, Cursor, End, FeedItem, FeedVerdict, Hello, Notice, root};
+use daftar_core::ids::Digest;
+use daftar_wire::message::{Access, Answer, Cursor, End, Hello, Notice, root};
 use daftar_wire::stream::digest;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 
+use super::regroup::{self, chain8};
 use super::{Gone, Peer, Service, merged, present, say};
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
 use crate::store::cursor;
-use crate::store::feed::{self, Entry, FeedHead, Kind};
+use crate::store::feed::{self, FeedHead};
 use crate::store::meta::{self, Place};
 
 /// Bytes of entries that are read at once.
@@ -32,10 +33,6 @@ struct Serving {
     after: u64,
     to: FeedHead,
     digest: Digest,
-}
-
-fn chain8(chain: &Head) -> [u8; 8] {
-    *chain.0.first_chunk().expect("a head has 32 bytes")
 }
 
 impl Serving {
@@ -117,23 +114,22 @@ impl Service {
                 return Ok(Ok(Fed { sent, cursor: self.partly(s, covered).await? }));
             }
             let (place, to, device) = (s.place.clone(), s.to.n, peer.device);
-            let page = self.blocking(move |hq| hq.store.read(|tx| feed::page(tx, &place, at, to, Some(&device), PAGE_BYTES))).await?;
-            if page.is_empty() {
-                break;
-            }
-            for entry in page {
-                if *left == 0 {
-                    break;
-                }
-                let (n, bytes) = (entry.n, entry.bytes.len() as u64);
-                let answer = answer(&s.place.name, covered + 1, entry)?;
+            // What is joined covers the feed with its last entry only, so a page that was begun is said whole.
+            let bytes = PAGE_BYTES.min(usize::try_from(*left).unwrap_or(PAGE_BYTES));
+            let page = self.blocking(move |hq| hq.store.read(|tx| feed::page(tx, &place, at, to, Some(&device), bytes))).await?;
+            let Some(last) = page.last().map(|e| e.n) else { break };
+            let (name, began) = (s.place.name.clone(), covered);
+            let said = self.blocking(move |_| regroup::answers(&name, began, page)).await?;
+            for answer in said {
+                let (reaches, bytes) = extent(&answer);
                 if say(answers, answer).await.is_err() {
                     return Ok(Err(Gone));
                 }
-                (at, covered) = (n, n);
+                covered = reaches.unwrap_or(covered);
                 sent += 1;
                 *left = left.saturating_sub(bytes);
             }
+            at = last;
         }
         Ok(Ok(Fed { sent, cursor: Some((s.reached(&self.hq), true)) }))
     }
@@ -163,15 +159,14 @@ struct Fed {
     cursor: Option<(Cursor, bool)>,
 }
 
-fn answer(compartment: &Compartment, from: u64, entry: Entry) -> Result<Answer> {
-    let (compartment, n, chain) = (compartment.clone(), entry.n, chain8(&entry.chain));
-    Ok(match entry.kind {
-        Kind::Segment { .. } => Answer::Item(FeedItem { compartment, from, n, chain, segment: entry.bytes }),
-        Kind::Verdict(sig) => {
-            let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
-            Answer::Verdict(FeedVerdict { compartment, from, n, chain, rulings, sig })
-        }
-    })
+/// How far an answer covers the feed, and its bytes.
+fn extent(answer: &Answer) -> (Option<u64>, u64) {
+    match answer {
+        Answer::Item(i) => (Some(i.n), i.segment.len() as u64),
+        Answer::Verdict(v) => (Some(v.n), 0),
+        Answer::Loose(segment) => (None, segment.len() as u64),
+        Answer::Receipt(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => (None, 0),
+    }
 }
 
 /// What is served to whom: everything as at one moment.

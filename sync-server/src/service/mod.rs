@@ -3,6 +3,7 @@
 mod down;
 mod enrol;
 mod judge;
+mod regroup;
 mod up;
 
 use std::collections::HashMap;

@@ -208,7 +208,7 @@ async fn eight_writers_at_once_leave_no_gap_in_a_feed() {
     }
     let reader = world.device("reader", "imt-1").await;
     let seen = world.exchange(&reader, reader.hello(), &[]).await;
-    let team: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).map(|e| e.2).collect();
+    let team: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).flat_map(|e| e.1..=e.2).collect();
     assert_eq!(team, (1..=8 * 18 + 9).collect::<Vec<_>>());
     let report = verify::verify(&world.hq).expect("readable");
     assert_eq!(report.bad, Vec::<String>::new());
@@ -242,4 +242,36 @@ async fn whoever_changes_the_database_by_hand_is_found_out() {
         assert!(!bad().is_empty(), "not found out: {spoil}");
         by_hand(repair);
     }
+}
+
+#[tokio::test]
+async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let b = world.device("b", "imt-1").await;
+    const SMALL: usize = 1200;
+    let small: Vec<Vec<u8>> = (0..SMALL).map(|_| a.write(TEAM, 1).write().expect("a segment")).collect();
+    let arrived: usize = small.iter().map(Vec::len).sum();
+    world.exchange(&a, a.hello(), &small).await;
+    let seen = world.exchange(&b, b.hello(), &[]).await;
+    let (mut changes, mut bytes, mut segments, mut covered) = (0, 0, 0, 0);
+    let mut head = a.stream(TEAM).start();
+    for answer in &seen {
+        let (segment, to) = match answer {
+            Answer::Loose(segment) => (segment, 0),
+            Answer::Item(i) => (&i.segment, if i.compartment.as_str() == TEAM { i.n } else { 0 }),
+            Answer::Receipt(_) | Answer::Verdict(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => continue,
+        };
+        let read = Segment::read(segment).expect("a segment");
+        if read.stream == a.stream(TEAM) {
+            head = read.check(head, &a.keys.signing.verifying_key()).expect("the chain and the device's word hold").head();
+            (changes, bytes, segments) = (changes + read.entries.len(), bytes + segment.len(), segments + 1);
+        }
+        covered = covered.max(to);
+    }
+    assert_eq!((changes, head), (SMALL, a.head(TEAM).1), "every change is there, in order");
+    assert_eq!(covered, end(&seen).cursors.iter().find(|c| c.compartment.as_str() == TEAM).expect("a cursor").ranges[0].1);
+    assert!(segments < SMALL / 100, "{segments} segments came");
+    // Each small segment had a seed of its own; with it a change of this size takes about 70 bytes.
+    assert!(bytes < arrived / 3 && bytes < SMALL * 80, "{bytes} bytes came of {arrived} that had arrived");
 }

@@ -1,0 +1,77 @@
+//! Feed entries on their way down: small segments of one stream are joined, so that who lacks twelve thousand of them is sent what their
+//! changes come to. What is joined comes outside the feed's order, and the last entry says how far the feed is covered. Never leaves an entry out.
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::Head;
+use daftar_wire::message::{Answer, FeedItem, FeedVerdict};
+use daftar_wire::segment::{Segment, join};
+use daftar_wire::stream::StreamId;
+
+use crate::error::Result;
+use crate::store::feed::{Entry, Kind};
+
+/// From so many segments on it is worth it.
+const JOINED_FROM_SEGMENTS: usize = 16;
+/// Segments with fewer changes than this on average are joined.
+const JOINED_BELOW_CHANGES: usize = 64;
+
+/// What is said of entries that follow one another, when the device has everything up to `covered`.
+pub(super) fn answers(compartment: &Compartment, covered: u64, entries: Vec<Entry>) -> Result<Vec<Answer>> {
+    let mut said = Vec::with_capacity(entries.len());
+    let (mut from, mut small) = (covered + 1, Vec::new());
+    for entry in entries {
+        match entry.kind {
+            Kind::Segment { .. } => small.push(entry),
+            Kind::Verdict(sig) => {
+                from = segments(compartment, from, std::mem::take(&mut small), &mut said)?;
+                let (n, chain) = (entry.n, chain8(&entry.chain));
+                let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
+                said.push(Answer::Verdict(FeedVerdict { compartment: compartment.clone(), from, n, chain, rulings, sig }));
+                from = n + 1;
+            }
+        }
+    }
+    segments(compartment, from, small, &mut said)?;
+    Ok(said)
+}
+
+/// Says segments, joined where that is worth it; returns the number after the last.
+fn segments(compartment: &Compartment, mut from: u64, entries: Vec<Entry>, said: &mut Vec<Answer>) -> Result<u64> {
+    let changes: usize = entries.iter().map(count).sum();
+    if entries.len() < JOINED_FROM_SEGMENTS || changes >= entries.len() * JOINED_BELOW_CHANGES {
+        for entry in entries {
+            let (n, chain) = (entry.n, chain8(&entry.chain));
+            said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: entry.bytes }));
+            from = n + 1;
+        }
+        return Ok(from);
+    }
+    let Some((n, chain)) = entries.last().map(|e| (e.n, chain8(&e.chain))) else { return Ok(from) };
+    let mut streams: Vec<(StreamId, Vec<Segment>)> = Vec::new();
+    for entry in &entries {
+        let segment = Segment::read(&entry.bytes)?;
+        match streams.iter_mut().find(|(stream, _)| *stream == segment.stream) {
+            Some((_, list)) => list.push(segment),
+            None => streams.push((segment.stream.clone(), vec![segment])),
+        }
+    }
+    let mut joined = Vec::new();
+    for segment in streams.into_iter().flat_map(|(_, list)| join(list)) {
+        joined.push(segment.write()?);
+    }
+    let last = joined.pop();
+    said.extend(joined.into_iter().map(Answer::Loose));
+    said.extend(last.map(|segment| Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment })));
+    Ok(n + 1)
+}
+
+fn count(entry: &Entry) -> usize {
+    match entry.kind {
+        Kind::Segment { count, .. } => count as usize,
+        Kind::Verdict(_) => 0,
+    }
+}
+
+pub(super) fn chain8(chain: &Head) -> [u8; 8] {
+    *chain.0.first_chunk().expect("a head has 32 bytes")
+}
