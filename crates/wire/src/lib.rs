@@ -9,6 +9,7 @@ pub mod enrol;
 pub mod json;
 pub mod limits;
 pub mod message;
+pub mod pack;
 pub mod seal;
 pub mod segment;
 pub mod sign;

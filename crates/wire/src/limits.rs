@@ -34,3 +34,11 @@ pub const HEADS_MAX: u64 = 16 * 1024;
 pub const SEALED_KEY_BYTES_MAX: u64 = 1024;
 /// Compartments that one admission opens.
 pub const ADMISSION_COMPARTMENTS_MAX: u64 = 64;
+/// Plain bytes in one chunk of a courier pack.
+pub const PACK_CHUNK_PLAIN_BYTES: usize = 64 * 1024;
+/// Bytes of one item of a courier pack: a chunk with its mark and tag, or a section's seals.
+pub const PACK_ITEM_BYTES_MAX: u64 = 96 * 1024;
+/// Sections in one courier pack.
+pub const PACK_SECTIONS_MAX: u64 = 4096;
+/// Readers of one section.
+pub const PACK_READERS_MAX: u64 = 256;
