@@ -32,8 +32,10 @@ CREATE TABLE change(
     payload BLOB,                     -- NULL: erased, and `salt` holds k
     salt BLOB                         -- NULL: derived from the run's seed
 );
-CREATE INDEX change_name ON change(substr(name, 1, 8));
 CREATE INDEX change_record ON change(record);
+-- Where a name stands, by its first eight bytes. Follows behind the saves, up to `named_to`.
+CREATE TABLE named(name8 BLOB NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (name8, place)) WITHOUT ROWID;
+CREATE TABLE named_to(stream INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 -- What was ruled otherwise than accepted.
 CREATE TABLE ruling(name BLOB PRIMARY KEY, verdict INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 -- Derived from the log.
@@ -48,5 +50,6 @@ CREATE TABLE record(
 );
 CREATE INDEX record_listed ON record(kind, occurred_ms, id) WHERE listed;
 CREATE INDEX record_conflict ON record(id) WHERE conflicts > 0;
+-- Records that the search has to look at again. Those beyond `meta.searched` it has not seen yet.
 CREATE TABLE unsearched(record INTEGER PRIMARY KEY);
 CREATE VIRTUAL TABLE search USING fts5(terms, content='', contentless_delete=1, detail=none, tokenize="ascii");

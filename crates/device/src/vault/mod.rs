@@ -9,6 +9,7 @@ mod fork;
 mod form;
 mod grants;
 mod log;
+mod names;
 mod number;
 mod page;
 mod query;
@@ -232,6 +233,7 @@ impl Store {
         for c in self.compartments() {
             let vault = self.vault(&c)?;
             while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
+            names::follow(&vault.conn())?;
             vault.checkpoint()?;
         }
         self.check_unchecked()

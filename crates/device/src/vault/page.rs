@@ -17,6 +17,7 @@ use rusqlite::{Connection, params};
 
 use super::apply::Readable;
 use super::log::{self, StreamRow};
+use super::names;
 use super::record::{self, RecordRow, Written};
 use super::send::{keep_attestation, keep_head};
 use crate::error::Result;
@@ -174,11 +175,12 @@ impl<'a> Page<'a> {
     }
 
     fn records_of(&self, change: &ChangeName) -> Result<BTreeSet<RecordId>> {
-        let mut rows = self.conn.prepare_cached(
-            "SELECT r.uuid FROM change c JOIN record r ON r.id = c.record WHERE substr(c.name, 1, 8) = ?1 AND c.name = ?2",
-        )?;
-        let ids = rows.query_map(params![&change.0[..8], change.0], |r| r.get(0).map(RecordId))?;
-        Ok(ids.collect::<rusqlite::Result<_>>()?)
+        let mut rows = self.conn.prepare_cached("SELECT r.uuid FROM change c JOIN record r ON r.id = c.record WHERE c.place = ?1")?;
+        let mut ids = BTreeSet::new();
+        for place in names::places(self.conn, change)? {
+            ids.extend(rows.query_map([place], |r| r.get(0).map(RecordId))?.collect::<rusqlite::Result<Vec<_>>>()?);
+        }
+        Ok(ids)
     }
 
     /// Brings every touched record up to date.

@@ -76,8 +76,16 @@ pub(super) fn write(conn: &Connection, w: &Written<'_>) -> Result<()> {
          conflicts = excluded.conflicts, state = excluded.state",
     )?
     .execute(params![w.id, w.uuid.0, w.kind.number(), occurred, listed, i64::try_from(conflicts).unwrap_or(i64::MAX), bytes])?;
-    conn.prepare_cached("INSERT OR IGNORE INTO unsearched(record) VALUES (?1)")?.execute([w.id])?;
+    // What the search has not reached yet needs no note.
+    if w.id <= searched(conn)? {
+        conn.prepare_cached("INSERT OR IGNORE INTO unsearched(record) VALUES (?1)")?.execute([w.id])?;
+    }
     Ok(())
+}
+
+/// The greatest row that the search has looked at.
+pub(super) fn searched(conn: &Connection) -> Result<i64> {
+    Ok(conn.prepare_cached("SELECT v FROM meta WHERE k = 'searched'")?.query_row([], |r| r.get(0)).optional()?.unwrap_or(0))
 }
 
 /// The time in a record's identity.

@@ -38,11 +38,13 @@ pub struct Encounter {
 /// Indexes up to `most` records; says how many.
 pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let waiting: Vec<record::RecordRow> = {
-        let sql = format!("SELECT r.{} FROM unsearched u JOIN record r ON r.id = u.record LIMIT ?1", record::COLUMNS.replace(", ", ", r."));
-        let mut rows = tx.prepare_cached(&sql)?;
-        rows.query_map([i64::try_from(most)?], record::row)?.collect::<rusqlite::Result<_>>()?
-    };
+    let (searched, most) = (record::searched(&tx)?, i64::try_from(most)?);
+    let again = format!("SELECT r.{} FROM unsearched u JOIN record r ON r.id = u.record LIMIT ?1", record::COLUMNS.replace(", ", ", r."));
+    let mut waiting: Vec<record::RecordRow> =
+        tx.prepare_cached(&again)?.query_map([most], record::row)?.collect::<rusqlite::Result<_>>()?;
+    let unseen = format!("SELECT {} FROM record WHERE id > ?1 ORDER BY id LIMIT ?2", record::COLUMNS);
+    let room = most - i64::try_from(waiting.len())?;
+    waiting.extend(tx.prepare_cached(&unseen)?.query_map([searched, room], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?);
     for row in &waiting {
         let state = if row.listed { record::load(&tx, row)? } else { None };
         match state {
@@ -56,6 +58,9 @@ pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
             }
         }
         tx.prepare_cached("DELETE FROM unsearched WHERE record = ?1")?.execute([row.id])?;
+    }
+    if let Some(last) = waiting.iter().map(|r| r.id).max().filter(|last| *last > searched) {
+        tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES ('searched', ?1)")?.execute([last])?;
     }
     tx.commit()?;
     Ok(waiting.len())
