@@ -1,5 +1,6 @@
 //! `./x tidy`: the project's own rules. Reads the tree and cargo's metadata; changes nothing.
 
+mod claims;
 mod documents;
 mod edges;
 mod licences;
@@ -46,6 +47,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     sources::impure_core,
     sources::lints_inherited,
     documents::paths_exist,
+    claims::shown,
     licences::npm,
     licences::npm_sources,
 ];
