@@ -19,7 +19,7 @@ pub use frame::{FrameReader, frame};
 pub use heads::{Branch, Heads};
 pub use hello::{Cursor, Hello, Lineage, Root, Token, VERSION, read_cursors, root, write_cursors};
 pub use notice::{Access, Notice};
-pub use receipt::{Receipt, Receipted};
+pub use receipt::{Receipt, Receipted, ShortReceipt};
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Incarnation};

@@ -165,7 +165,7 @@ fn extent(answer: &Answer) -> (Option<u64>, u64) {
         Answer::Item(i) => (Some(i.n), i.segment.len() as u64),
         Answer::Verdict(v) => (Some(v.n), 0),
         Answer::Loose(segment) => (None, segment.len() as u64),
-        Answer::Receipt(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => (None, 0),
+        Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => (None, 0),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use daftar_core::ids::{DeviceId, OfficerId};
-use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice};
+use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice, Root};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
@@ -47,6 +47,8 @@ pub struct Service {
 struct Peer {
     device: DeviceId,
     key: VerifyingKey,
+    /// It goes on from an exchange with this life of the server, and knows its own streams: receipts may leave out what it knows.
+    short: bool,
 }
 
 /// The other end has gone: there is nobody to tell.
@@ -79,10 +81,12 @@ impl Service {
     /// committed; after the end of the question it sends what the unlocked officers may read and the device lacks.
     pub async fn sync(&self, device: &Device, mut asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Exchanged> {
         let mut exchanged = Exchanged::default();
-        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)? };
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
+        let epoch = self.hq.identity.epoch;
+        let short = hello.root != Root::default() && hello.cursors.iter().all(|c| c.epoch == epoch);
+        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)?, short };
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);

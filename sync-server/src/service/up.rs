@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use daftar_core::ids::{ChangeName, Head};
 use daftar_wire::WireError;
-use daftar_wire::message::{Answer, Ask, FeedVerdict, Notice, Receipt, Receipted};
+use daftar_wire::message::{Answer, Ask, FeedVerdict, Notice, Receipt, Receipted, ShortReceipt};
 use daftar_wire::segment::{Segment, SignedHead};
 use daftar_wire::sign::{VerifyingKey, verify_head};
 use daftar_wire::stream::{StreamId, next};
@@ -129,8 +129,10 @@ impl Service {
             }
             if !held.is_empty() {
                 self.committed.send_replace(Some(Instant::now()));
+                let short = peer.short && held.iter().all(|h| h.stream.device == peer.device);
                 let receipt = Receipt::sign(&self.hq.keys.signing, self.hq.identity.epoch, self.hq.clock.now_ms(), held);
-                let _ = say(answers, Answer::Receipt(receipt)).await;
+                let said = if short { Answer::Short(ShortReceipt::of(&receipt)) } else { Answer::Receipt(receipt) };
+                let _ = say(answers, said).await;
             }
         }
     }

@@ -181,7 +181,7 @@ fn list_frame(frame: &[u8], folder: &Path) -> Json {
         (Some(Ask::Segment(bytes)), None) => file_or_bytes(&bytes, folder),
         (Some(Ask::End), None) => quoted(&[]),
         (Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_)), None) => quoted(&frame[1..]),
-        (None, Some(Answer::Loose(_) | Answer::Reopened(_))) => quoted(&frame[1..]),
+        (None, Some(Answer::Loose(_) | Answer::Short(_) | Answer::Reopened(_))) => quoted(&frame[1..]),
         (None, Some(answer)) => list_answer(&answer, folder),
         (None, None) => quoted(&frame[1..]),
         (Some(_), Some(_)) => panic!("a question that is also an answer"),
@@ -218,6 +218,7 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
         }
         Answer::Notice(n) => list_notice(n),
         Answer::Loose(segment) => quoted(segment),
+        Answer::Short(r) => quoted(&r.sig),
         Answer::Reopened(r) => quoted(&r.sealed),
         Answer::End(e) => {
             let mut content = json!({ "1": e.time_ms });
@@ -281,7 +282,7 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
         Answer::Item(i) => {
             Segment::read(&i.segment).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
-        Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
+        Answer::Notice(_) | Answer::Short(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
     }
 }
 

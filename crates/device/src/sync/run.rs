@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use daftar_core::ids::DeviceId;
-use daftar_wire::message::{Cursor, End, FrameReader};
+use daftar_wire::message::{Cursor, End, FrameReader, Receipt};
 use tokio::sync::mpsc::channel;
 
 use super::apply::{Tally, Writers, Written};
@@ -223,12 +223,15 @@ impl<'a> Listener<'a> {
     async fn take(&mut self, steps: Vec<Step>, told: &Told<'_>) -> Result<(), SyncError> {
         for step in steps {
             match step {
-                Step::Receipted(receipt) => {
-                    let bytes = Arc::new(receipt.write());
-                    for r in receipt.streams.into_iter().filter(|r| r.stream.device == self.device) {
-                        self.writers.receipt(r, bytes.clone()).await;
+                Step::Receipted(receipt) => self.receipted(receipt).await,
+                Step::Short(short) => match blocking(self.store, move |s| s.whole_receipt(short)).await? {
+                    Some(receipt) => self.receipted(receipt).await,
+                    None => {
+                        tracing::warn!("a short receipt is not of our streams as they stand; whole ones are asked for");
+                        self.root_unknown = true;
+                        blocking(self.store, |s| s.set_confirmed(&[])).await?;
                     }
-                }
+                },
                 Step::Page(compartment, items) => self.writers.page(compartment, items).await,
                 Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
                 Step::Want(stream, from) => {
@@ -255,6 +258,13 @@ impl<'a> Listener<'a> {
             told.tell();
         }
         Ok(())
+    }
+
+    async fn receipted(&mut self, receipt: Receipt) {
+        let bytes = Arc::new(receipt.write());
+        for r in receipt.streams.into_iter().filter(|r| r.stream.device == self.device) {
+            self.writers.receipt(r, bytes.clone()).await;
+        }
     }
 
     async fn finish(self, trouble: Option<SyncError>) -> Result<Listened, SyncError> {

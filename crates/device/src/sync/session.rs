@@ -3,7 +3,7 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Epoch;
 use daftar_wire::WireError;
-use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation};
+use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation, ShortReceipt};
 use daftar_wire::sign::VerifyingKey;
 use daftar_wire::stream::StreamId;
 
@@ -19,6 +19,8 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub enum Step {
     /// A receipt whose signature holds.
     Receipted(Receipt),
+    /// A receipt without what this device knows itself; its signature is not looked at yet.
+    Short(ShortReceipt),
     /// Entries of one compartment's feed, in order.
     Page(Compartment, Vec<AppliedItem>),
     /// A compartment is open to the officer.
@@ -104,6 +106,7 @@ impl Session {
                 }
                 Notice::NewEpoch { epoch } => Step::NewEpoch(epoch),
             }),
+            Answer::Short(r) => steps.push(Step::Short(r)),
             Answer::Loose(bytes) => steps.push(Step::Loose(bytes)),
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
             Answer::End(end) => {

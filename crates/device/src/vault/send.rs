@@ -4,7 +4,7 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Head, OfficerId};
 use daftar_wire::change::Entry;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Receipt, Receipted};
+use daftar_wire::message::{Receipt, Receipted, ShortReceipt};
 use daftar_wire::segment::{Attestation, Segment, SignedHead};
 use daftar_wire::sign::{Sig, attest, sign_head};
 use daftar_wire::stream::{StreamId, next};
@@ -141,6 +141,19 @@ impl Store {
             out.push(Standing { compartment: c, held: own.acked, written: own.n, at_ms });
         }
         Ok(out)
+    }
+
+    /// A short receipt made whole from the own streams, if headquarters' signature then holds.
+    pub fn whole_receipt(&self, short: ShortReceipt) -> Result<Option<Receipt>> {
+        let epoch = *held(&self.epoch);
+        let receipt = short.complete(epoch, |c, up_to| -> Result<_> {
+            let Ok(vault) = self.vault(c) else { return Ok(None) };
+            let conn = vault.conn();
+            let own = log::own(&conn)?;
+            Ok(log::head_at(&conn, c, &own, up_to)?.map(|head| (own.id(c), head)))
+        })?;
+        let key = self.info.server_key()?;
+        Ok(receipt.filter(|r| r.verify(&key).is_ok()))
     }
 
     /// Headquarters' signed word that it holds a stream: takes off the queue what it names, and says how many changes that were.

@@ -7,7 +7,7 @@ use super::feed::{FeedItem, FeedVerdict};
 use super::frame::frame;
 use super::hello::{Cursor, get_cursors};
 use super::notice::Notice;
-use super::receipt::Receipt;
+use super::receipt::{Receipt, ShortReceipt};
 use crate::WireError;
 use crate::cbor::{definite, encode, raw_item};
 
@@ -18,6 +18,7 @@ const NOTICE: u8 = 7;
 const END: u8 = 8;
 const LOOSE: u8 = 9;
 const REOPENED: u8 = 10;
+const SHORT: u8 = 11;
 
 /// What the server sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Answer {
     Verdict(FeedVerdict),
     /// Something that the device should know.
     Notice(Notice),
+    /// A receipt for the asking device's own streams.
+    Short(ShortReceipt),
     /// A segment's bytes outside any feed's order: what comparing heads has shown to be lacking.
     Loose(Vec<u8>),
     /// A compartment's key, handed back.
@@ -46,6 +49,7 @@ impl Answer {
             Self::Item(i) => frame(ITEM, &i.write()),
             Self::Verdict(v) => frame(VERDICT, &v.write()),
             Self::Notice(n) => frame(NOTICE, &n.write()),
+            Self::Short(r) => frame(SHORT, &r.write()),
             Self::Loose(bytes) => frame(LOOSE, bytes),
             Self::Reopened(r) => frame(REOPENED, &r.write()),
             Self::End(e) => frame(END, &e.write()),
@@ -60,6 +64,7 @@ impl Answer {
             ITEM => Some(Self::Item(FeedItem::read(body)?)),
             VERDICT => Some(Self::Verdict(FeedVerdict::read(body)?)),
             NOTICE => Notice::read(body)?.map(Self::Notice),
+            SHORT => Some(Self::Short(ShortReceipt::read(body)?)),
             LOOSE => Some(Self::Loose(body.to_vec())),
             REOPENED => Some(Self::Reopened(Reopened::read(body)?)),
             END => Some(Self::End(End::read(body)?)),

@@ -1,9 +1,10 @@
 //! Receipts: the server's signed word that it holds streams up to a point. Never says what is in them.
 
+use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Epoch, Head};
 use minicbor::decode::Decoder;
 
-use super::{get_stream, put_stream};
+use super::{get_compartment, get_stream, put_stream};
 use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
 use crate::limits::RECEIPT_STREAMS_MAX;
 use crate::sign::{Sig, SigningKey, VerifyingKey, sign, verify};
@@ -105,5 +106,96 @@ impl Receipt {
         }
         let missing = WireError::Malformed("a receipt that lacks a part");
         Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, streams, sig: sig.ok_or(missing)? })
+    }
+}
+
+/// A receipt for the asking device's own streams, without what it knows of them itself: its signature is over the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortReceipt {
+    /// The server's time, in milliseconds of UTC.
+    pub time_ms: u64,
+    /// Compartment, held up to here, in a backup up to here.
+    pub streams: Vec<(Compartment, u64, u64)>,
+    /// By the server's key, over the whole receipt.
+    pub sig: Sig,
+}
+
+impl ShortReceipt {
+    /// Leaves out of a receipt what its reader knows.
+    pub fn of(receipt: &Receipt) -> Self {
+        let streams = receipt.streams.iter().map(|r| (r.stream.compartment.clone(), r.up_to, r.backed_up)).collect();
+        Self { time_ms: receipt.time_ms, streams, sig: receipt.sig }
+    }
+
+    /// The whole receipt, if `own` knows the stream that goes to a compartment and its chain's place at a number. That the signature
+    /// holds for what was put in is for the reader to check.
+    pub fn complete<E>(
+        self,
+        epoch: Epoch,
+        mut own: impl FnMut(&Compartment, u64) -> Result<Option<(StreamId, Head)>, E>,
+    ) -> Result<Option<Receipt>, E> {
+        let mut streams = Vec::with_capacity(self.streams.len());
+        for (compartment, up_to, backed_up) in self.streams {
+            let Some((stream, head)) = own(&compartment, up_to)? else { return Ok(None) };
+            streams.push(Receipted { stream, up_to, head, backed_up });
+        }
+        Ok(Some(Receipt { epoch, time_ms: self.time_ms, streams, sig: self.sig }))
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        encode(|e| {
+            e.array(3)?.u64(self.time_ms)?.array(self.streams.len() as u64)?;
+            for (compartment, up_to, backed_up) in &self.streams {
+                e.array(3)?.str(compartment.as_str())?.u64(*up_to)?.u64(*backed_up)?;
+            }
+            e.bytes(&self.sig)?.ok()
+        })
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut d = Decoder::new(bytes);
+        if d.array()? != Some(3) {
+            return Err(WireError::Malformed("a short receipt of another length"));
+        }
+        let time_ms = d.u64()?;
+        let n = definite(d.array()?)?;
+        bounded("the streams of a receipt", n, RECEIPT_STREAMS_MAX)?;
+        let mut streams = Vec::with_capacity(room(n, &d));
+        for _ in 0..n {
+            if d.array()? != Some(3) {
+                return Err(WireError::Malformed("a short receipt's entry of another length"));
+            }
+            streams.push((get_compartment(&mut d)?, d.u64()?, d.u64()?));
+        }
+        Ok(Self { time_ms, streams, sig: fixed(&mut d)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daftar_core::ids::{DeviceId, Incarnation};
+
+    use super::*;
+
+    #[test]
+    fn a_short_receipt_is_the_whole_one_to_who_knows_the_stream_and_nothing_to_others() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([2; 16]), incarnation: Incarnation([3; 16]) };
+        let entry = Receipted { stream: stream.clone(), up_to: 7, head: Head([4; 32]), backed_up: 5 };
+        let whole = Receipt::sign(&key, Epoch([5; 16]), 1_790_000_000_000, vec![entry]);
+        let short = ShortReceipt::read(&ShortReceipt::of(&whole).write()).expect("it comes back");
+        let with = |epoch: u8, head: u8| {
+            let known = |c: &Compartment, n: u64| -> Result<_, ()> {
+                Ok((c == &stream.compartment && n == 7).then(|| (stream.clone(), Head([head; 32]))))
+            };
+            short.clone().complete(Epoch([epoch; 16]), known)
+        };
+        assert_eq!(with(5, 4), Ok(Some(whole.clone())));
+        let holds = |r: Result<Option<Receipt>, ()>| r.expect("known").expect("whole").verify(&key.verifying_key()).is_ok();
+        assert!(holds(with(5, 4)));
+        assert!(!holds(with(5, 9)), "another chain");
+        assert!(!holds(with(6, 4)), "another life of the server");
+        let nobody = |_: &Compartment, _: u64| -> Result<Option<(StreamId, Head)>, ()> { Ok(None) };
+        assert_eq!(short.complete(Epoch([5; 16]), nobody), Ok(None));
     }
 }
