@@ -1,5 +1,7 @@
 //! The exchange and the enrolment, without HTTP: who asks is known when it begins. Never opens a socket.
 
+mod access;
+mod admission;
 mod down;
 mod enrol;
 mod judge;
@@ -9,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use daftar_core::authorize::Register as _;
 use daftar_core::ids::{DeviceId, OfficerId};
 use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
@@ -17,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
+use crate::register::Known;
 use crate::store::people::Device;
 use crate::store::{cursor, people};
 
@@ -46,6 +50,8 @@ pub struct Service {
 struct Peer {
     device: DeviceId,
     key: VerifyingKey,
+    /// Who is unlocked, as the hello says.
+    officers: Vec<OfficerId>,
 }
 
 /// The other end has gone: there is nobody to tell.
@@ -78,10 +84,10 @@ impl Service {
     /// committed; after the end of the question it sends what the unlocked officers may read and the device lacks.
     pub async fn sync(&self, device: &Device, mut asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Exchanged> {
         let mut exchanged = Exchanged::default();
-        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)? };
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
+        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)?, officers: hello.officers.clone() };
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
@@ -98,6 +104,9 @@ impl Service {
 
     async fn answer(&self, peer: &Peer, hello: Hello, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
         let (device, root) = (peer.device, hello.root);
+        if self.send_revoked(peer, answers).await?.is_err() {
+            return Ok(Err(Gone));
+        }
         let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &root))).await?;
         let Some(known) = known else {
             let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
@@ -142,12 +151,13 @@ async fn say(answers: &Sender<Answer>, answer: Answer) -> std::result::Result<()
     answers.send(answer).await.map_err(|_| Gone)
 }
 
-/// Officers who are enrolled on the device and active, of those that a hello names.
-fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId]) -> Result<Vec<OfficerId>> {
+/// Officers who are enrolled on the device and active, of those that a hello names; nobody on a device that was struck off.
+fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId], now_ms: u64) -> Result<Vec<OfficerId>> {
     let mut present = Vec::new();
+    let mut known = Known::default();
     for officer in officers {
-        let is_active = people::officer(tx, officer)?.is_some_and(|o| o.active);
-        if is_active && people::officer_keys(tx, device, officer)?.is_some() {
+        known.learn(tx, officer, Some(device))?;
+        if known.is_active(officer) && known.is_enrolled(officer, device) && !known.is_over(officer, now_ms) {
             present.push(*officer);
         } else {
             tracing::warn!(%device, %officer, "an officer who is not enrolled there was named");
