@@ -14,6 +14,8 @@ use crate::store::people;
 /// What is known, at one moment, of some officers and one device.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// The device that all of it is about.
+    device: Option<DeviceId>,
     active: HashSet<OfficerId>,
     enrolled: HashSet<(OfficerId, DeviceId)>,
     grants: HashMap<OfficerId, HashMap<Compartment, Grant>>,
@@ -24,9 +26,12 @@ pub struct Known {
 }
 
 impl Known {
-    /// Learns of an officer, once. On a device that was struck off nobody is enrolled; who was let in there by a leader has what
-    /// the leader gave him and nothing of his own.
+    /// Learns of an officer, once; of another device all is learned anew. On a device that was struck off nobody is enrolled; who was
+    /// let in there by a leader has what the leader gave him and nothing of his own.
     pub fn learn(&mut self, conn: &Connection, officer: &OfficerId, device: Option<&DeviceId>) -> Result<()> {
+        if self.device.as_ref() != device {
+            *self = Self { device: device.copied(), ..Self::default() };
+        }
         if self.grants.contains_key(officer) {
             return Ok(());
         }

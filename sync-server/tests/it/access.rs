@@ -6,6 +6,8 @@ use daftar_core::compartment::Agency;
 use daftar_core::ids::{ChangeName, OfficerId, RecordId};
 use daftar_core::time::Stamp;
 use daftar_core::value::{Path, Value};
+use daftar_sync_server::hq::Headquarters;
+use daftar_sync_server::keys::Folder;
 use daftar_sync_server::store::access::{self, Door};
 use daftar_wire::change::Entry;
 use daftar_wire::message::{Answer, Ask, Hello, Notice, Purged, Reopen, Revocation};
@@ -363,4 +365,17 @@ async fn a_colleague_on_the_same_device_is_told_for_himself() {
         [b.enrolled.officer],
         "whoever is unlocked, the device hears it"
     );
+}
+
+#[tokio::test]
+async fn a_headquarters_from_before_doors_were_written_down_knows_what_its_devices_hold() {
+    let world = World::new();
+    let device = world.device("a", "imt-1").await;
+    let before: Vec<_> = doors(&world, &device).into_iter().map(|d| (d.officer, d.place.name, d.access)).collect();
+    let undo = "DROP TABLE write_gap; DROP TABLE door; DROP TABLE admission; DROP TABLE admitted; DROP TABLE decision;
+                ALTER TABLE grant_ DROP COLUMN revoked_ms; PRAGMA user_version = 1;";
+    world.hq.store.write(|tx| Ok(tx.execute_batch(undo)?)).expect("as it was");
+    let hq = Headquarters::open(Folder::new(world.folder.path()), world.clock.clone()).expect("it opens");
+    let after = hq.store.read(|tx| access::doors(tx, &device.enrolled.device)).expect("readable");
+    assert_eq!(after.into_iter().map(|d| (d.officer, d.place.name, d.access)).collect::<Vec<_>>(), before);
 }

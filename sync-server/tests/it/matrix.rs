@@ -181,7 +181,17 @@ impl Matrix {
                             .map(|o| Ask::Reopen(Reopen { officer: *o, compartment: c(target), file: "f".into(), escrow: escrow.clone() })),
                     );
                 }
-                _ => {}
+                Way::SyncFromNothing
+                | Way::Session
+                | Way::List
+                | Way::NamedList
+                | Way::Search
+                | Way::Record
+                | Way::Overview
+                | Way::Review
+                | Way::NamedReview
+                | Way::Grants
+                | Way::Devices => {}
             }
         }
         hello.cursors.sort_by(|a, b| a.compartment.cmp(&b.compartment));
