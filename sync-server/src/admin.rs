@@ -1,6 +1,8 @@
 //! What an administrator does: founds headquarters, adds teams, people and operations, gives codes. Each is one transaction. Never prints.
 
+mod grants;
 mod password;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use crate::store::people::{self, Officer};
 use crate::store::{Store, enrolment};
 
 pub use password::{PASSWORD_CHARS_MIN, hash as hash_password, make as make_password, matches as password_matches};
+pub use verdicts::{Decided, REASON_BYTES_MAX, verdict_name};
 
 /// A handle has at most so many characters.
 pub const HANDLE_CHARS_MAX: usize = 64;
@@ -152,7 +155,7 @@ impl Headquarters {
     }
 
     /// A grant's create, or the amendment that makes it say this.
-    fn grant_draft(&self, tx: &Connection, officer: &OfficerId, place: &Place, grant: Grant) -> Result<Draft> {
+    pub(crate) fn grant_draft(&self, tx: &Connection, officer: &OfficerId, place: &Place, grant: Grant) -> Result<Draft> {
         let before = people::grant(tx, officer, place)?;
         let (record, op) = match before {
             Some(row) => (row.id, Op::Amend),

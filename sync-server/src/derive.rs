@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::sql::uint;
+use crate::store::access;
 use crate::store::meta::Place;
 use crate::store::people::{self, Device, GrantRow, Officer, OfficerKeys, Operation, Post};
 
@@ -167,10 +168,21 @@ fn adder(key: &ElementKey, change: &ChangeName) -> Option<ChangeName> {
 fn grant(tx: &Connection, place: &Place, change: &Change) -> Result<()> {
     let v = GrantView(&change.payload.set);
     let officer = OfficerId(need(v.officer().and_then(|o| o.try_into().ok()))?);
+    let (before, at_ms) = (people::grant(tx, &officer, place)?, change.header.stamp.ms);
+    let active = stands(change, v.active());
     let row = GrantRow {
         id: change.header.record,
         grant: Grant { read: v.read().unwrap_or(false), write: v.write().unwrap_or(false), until_ms: v.until_ms().map(uint) },
-        active: stands(change, v.active()),
+        active,
+        revoked_ms: if active { None } else { before.and_then(|b| b.revoked_ms).or(Some(at_ms)) },
     };
+    let writes = |g: &GrantRow| g.active && g.grant.write;
+    let ended = before.and_then(|b| b.grant.until_ms).filter(|until| *until < at_ms);
+    match (before.is_some_and(|b| writes(&b)), writes(&row), ended) {
+        (true, false, _) => access::add_gap(tx, &officer, place, (ended.unwrap_or(at_ms), None))?,
+        (false, true, _) => access::end_gap(tx, &officer, place, at_ms)?,
+        (true, true, Some(ended)) => access::add_gap(tx, &officer, place, (ended + 1, Some(at_ms)))?,
+        (true, true, None) | (false, false, _) => {}
+    }
     people::put_grant(tx, &officer, place, &row)
 }

@@ -1,8 +1,11 @@
 //! The command line: words to acts, errors to exit statuses. Never does the work.
 
+mod device;
+mod grant;
 mod officer;
 mod serve;
 mod status;
+mod verdict;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -53,6 +56,12 @@ enum Act {
     /// The people.
     #[command(subcommand)]
     Officer(officer::Act),
+    /// Devices, and what each may hold.
+    #[command(subcommand)]
+    Device(device::Act),
+    Grant(grant::Grants),
+    Revoke(grant::Revoke),
+    Verdict(verdict::Verdicts),
     /// Print a code with which one device can enrol an officer, once.
     Enrol {
         /// Headquarters' folder.
@@ -84,6 +93,10 @@ pub fn run() -> ExitCode {
         Act::Init { data, address, sample } => init(data, &address, sample),
         Act::Serve(serve) => serve.run(),
         Act::Officer(act) => act.run(),
+        Act::Device(act) => act.run(),
+        Act::Grant(grant) => grant.run(),
+        Act::Revoke(revoke) => revoke.run(),
+        Act::Verdict(verdict) => verdict.run(),
         Act::Enrol { data, officer, all_compartments, valid_hours } => enrol(data, &officer, all_compartments, valid_hours),
         Act::Status(status) => status.run(),
         Act::Verify { data } => return verified(data),
@@ -108,6 +121,11 @@ fn open(data: PathBuf) -> Result<Headquarters> {
 /// Prints one line for people or programs.
 fn print(line: impl std::fmt::Display) -> Result<()> {
     Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+/// Prints one line for programs.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(serde_json::to_string(value).map_err(|e| crate::Error::Unexpected(e.to_string()))?)
 }
 
 fn init(data: PathBuf, address: &str, sample: bool) -> Result<()> {

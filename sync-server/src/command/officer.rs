@@ -1,4 +1,4 @@
-//! `officer add`: who may write and look. Never shows a password that was not just made.
+//! `officer`: who may write and look. Never shows a password that was not just made.
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use daftar_core::authorize::Role;
 use daftar_core::compartment::Agency;
 
+use super::grant::said;
 use super::{open, print};
 use crate::admin::{Added, NewOfficer};
 use crate::error::Result;
@@ -15,6 +16,24 @@ use crate::error::Result;
 pub(super) enum Act {
     /// Add an officer, with what his role opens.
     Add(Add),
+    /// Dismiss an officer: he may do nothing any more, and his devices purge what only he could open.
+    #[command(after_help = "Example:\n  daftar-server officer dismiss --data D --name karimov")]
+    Dismiss(Named),
+    /// Take a dismissed officer back, with what his role opens.
+    Activate(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Headquarters' folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// His handle.
+    #[arg(long, visible_alias = "officer")]
+    name: String,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +65,8 @@ impl Act {
     pub(super) fn run(self) -> Result<()> {
         match self {
             Self::Add(add) => add.run(),
+            Self::Dismiss(named) => said(&named.name, "revoked", &open(named.data)?.dismiss(&named.name)?, named.json),
+            Self::Activate(named) => said(&named.name, "granted", &open(named.data)?.activate(&named.name)?, named.json),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The console: what headquarters' people see in a browser. Never speaks to devices, and never answers without asking who reads.
 
+mod access_dto;
 mod answer;
 mod assets;
 mod attempts;
 mod attested;
+mod devices;
 mod dto;
 mod error;
 mod history;
@@ -13,6 +15,7 @@ mod query;
 mod reader;
 mod record;
 mod records;
+mod review;
 mod sessions;
 
 use std::sync::Arc;
@@ -89,7 +92,9 @@ async fn api(app: &App, caller: &Caller, head: &hyper::http::request::Parts, pat
         return match path {
             _ if !is_right => Err(ConsoleError::BadToken),
             "logout" => login::logout(app, token, &session.officer),
-            "session" | "lag" | "overview" | "records" => Err(ConsoleError::BadMethod),
+            "verdict" if is_json(&head.headers) => verdict(app, token, session.officer, body).await,
+            "verdict" => Err(ConsoleError::BadRequest),
+            "session" | "lag" | "overview" | "records" | "devices" | "grants" | "review" => Err(ConsoleError::BadMethod),
             _ => Err(ConsoleError::NotFound),
         };
     }
@@ -121,7 +126,25 @@ async fn read(app: &App, token: &str, session: Session, path: &str, query: Optio
             let list = blocking(app, move |_, projector| records::list(projector, &reader, &asked)).await?;
             list.map(|l| json(&l)).ok_or_else(|| closed(&id, "a list"))
         }
-        "logout" => Err(ConsoleError::BadMethod),
+        "devices" => {
+            let reader = reader(app, token, id).await?;
+            blocking(app, move |hq, _| devices::devices(hq, &reader)).await.map(|v| json(&v))
+        }
+        "grants" => {
+            let asked = Query::read(query)?;
+            let name = asked.pairs().find(|(name, _)| name == "compartment").and_then(|(_, name)| name.parse().ok());
+            let name = name.ok_or(ConsoleError::BadRequest)?;
+            let reader = reader(app, token, id).await?;
+            let grants = blocking(app, move |hq, _| devices::grants(hq, &reader, &name)).await?;
+            grants.map(|g| json(&g)).ok_or_else(|| closed(&id, "grants"))
+        }
+        "review" => {
+            let asked = review::Asked::read(&Query::read(query)?)?;
+            let reader = seeing(reader(app, token, id).await?)?;
+            let list = blocking(app, move |hq, projector| review::list(hq, projector, &reader, &asked)).await?;
+            list.map(|l| json(&l)).ok_or_else(|| closed(&id, "a list"))
+        }
+        "logout" | "verdict" => Err(ConsoleError::BadMethod),
         _ => {
             let at = path.strip_prefix("records/").and_then(record::address).ok_or(ConsoleError::NotFound)?;
             let reader = seeing(reader(app, token, id).await?)?;
@@ -132,6 +155,13 @@ async fn read(app: &App, token: &str, session: Session, path: &str, query: Optio
             Ok(json(&page))
         }
     }
+}
+
+/// Rules on a change; written with who and why.
+async fn verdict(app: &App, token: &str, id: OfficerId, body: &Bytes) -> Answered {
+    let ruling = review::Ruling::read(body)?;
+    let reader = seeing(reader(app, token, id).await?)?;
+    blocking(app, move |hq, projector| review::decide(hq, projector, &reader, &ruling)).await?.map(|v| json(&v))
 }
 
 /// Who reads; his session is over once he may not use the console any more.

@@ -1,7 +1,5 @@
 //! The state of things: the console's lag, records by team and kind, when each device was last heard. Never what is in a record.
 
-use daftar_core::authorize::Role;
-
 use super::dto;
 use super::reader::{Reader, is_shown, kind_name, team_of};
 use crate::error::Result;
@@ -50,11 +48,7 @@ fn devices(hq: &Headquarters, reader: &Reader) -> Result<Vec<dto::DeviceView>> {
         let contacts = console::contacts(tx)?;
         let mut all: Vec<dto::DeviceView> = Vec::new();
         for device in people::devices(tx)?.into_iter().filter(|d| d.id != hq.identity.device) {
-            let is_his = match reader.officer.role {
-                Role::Oct | Role::Analyst | Role::Admin => true,
-                Role::Officer | Role::Leader => device.team.is_some() && device.team == reader.officer.team,
-            };
-            if is_his {
+            if reader.sees_device(&device) {
                 let contact = contacts.iter().find(|c| c.0 == device.id);
                 all.push(dto::DeviceView {
                     name: device.name,

@@ -1,6 +1,6 @@
 //! Who reads at the console, and which compartments are open to him at this moment. Every read of a record begins here.
 
-use daftar_core::authorize::{Action, authorize};
+use daftar_core::authorize::{Action, Role, authorize};
 use daftar_core::compartment::{Audience, Compartment};
 use daftar_core::ids::OfficerId;
 use daftar_core::record::Kind;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
 use crate::store::meta::{self, Place};
-use crate::store::people::{self, Officer};
+use crate::store::people::{self, Device, Officer};
 
 /// An officer at the console.
 pub(super) struct Reader {
@@ -38,6 +38,14 @@ impl Reader {
     /// The compartment, if it is open to him.
     pub(super) fn place(&self, name: &Compartment) -> Option<&Place> {
         self.places.iter().find(|p| p.name == *name)
+    }
+
+    /// Whether he is shown this device.
+    pub(super) fn sees_device(&self, device: &Device) -> bool {
+        match self.officer.role {
+            Role::Oct | Role::Analyst | Role::Admin => true,
+            Role::Officer | Role::Leader => device.team.is_some() && device.team == self.officer.team,
+        }
     }
 
     /// The compartment of a row, if it is open to him.

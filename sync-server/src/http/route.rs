@@ -102,6 +102,7 @@ async fn enrol(app: &Arc<App>, caller: &Caller, body: Incoming) -> Response<Body
                     EnrolError::Used => "code_used",
                     EnrolError::Over => "code_over",
                     EnrolError::BadKey => "bad_key",
+                    EnrolError::StruckOff => "device_revoked",
                     EnrolError::TooManyDevices => "too_many_devices",
                     EnrolError::Unknown | EnrolError::Failed(_) => "code_unknown",
                 },

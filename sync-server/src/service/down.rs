@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use daftar_core::authorize::{Action, authorize};
 use daftar_core::compartment::{Audience, Compartment};
 use daftar_core::ids::Digest;
 use daftar_wire::message::{Access, Answer, Cursor, End, Hello, Notice, root};
@@ -11,6 +10,7 @@ use daftar_wire::stream::digest;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 
+use super::access::{Doors, Opening, access as may};
 use super::regroup::{self, chain8};
 use super::{Gone, Peer, Service, merged, present, say};
 use crate::error::Result;
@@ -33,6 +33,9 @@ struct Serving {
     after: u64,
     to: FeedHead,
     digest: Digest,
+    /// The device is to be told what its officers may do there.
+    is_news: bool,
+    openings: Vec<Opening>,
 }
 
 impl Serving {
@@ -72,9 +75,10 @@ impl Service {
     ) -> Result<std::result::Result<u64, Gone>> {
         let (device, officers, began) = (peer.device, hello.officers, hello.root);
         let list = merged(known, hello.cursors);
-        let (list, serving) =
+        let (list, mut serving) =
             self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &device, &officers, &list)).map(|s| (list, s))).await?;
-        for s in serving.iter().filter(|s| s.cursor.is_none()) {
+        self.open_doors(device, serving.iter_mut().flat_map(|s| s.openings.drain(..)).collect()).await?;
+        for s in serving.iter().filter(|s| s.is_news) {
             let notice = Notice::Granted { compartment: s.place.name.clone(), access: s.access };
             if say(answers, Answer::Notice(notice)).await.is_err() {
                 return Ok(Err(Gone));
@@ -177,24 +181,27 @@ fn serving(
     officers: &[daftar_core::ids::OfficerId],
     list: &[Cursor],
 ) -> Result<Vec<Serving>> {
-    let officers = present(tx, device, officers)?;
+    let now = hq.clock.now_ms();
+    let officers = present(tx, device, officers, now)?;
+    let doors = Doors::of(tx, device)?;
     let mut register = Known::default();
     for officer in &officers {
         register.learn(tx, officer, Some(device))?;
     }
-    let now = hq.clock.now_ms();
     let by_name: HashMap<&Compartment, &Cursor> = list.iter().map(|c| (&c.compartment, c)).collect();
     let mut serving = Vec::new();
     for place in meta::compartments(tx)? {
-        let may = |action| officers.iter().any(|o| authorize(o, Some(device), action, &place.name, now, &register).is_ok());
-        let access = Access { read: may(Action::Read), write: may(Action::Write) };
-        let cursor = by_name.get(&place.name).copied().cloned();
-        // Who may only write there is told so once.
-        if access.read || (access.write && cursor.is_none()) {
+        let each: Vec<Access> = officers.iter().map(|o| may(&register, o, device, &place.name, now)).collect();
+        let access = Access { read: each.iter().any(|a| a.read), write: each.iter().any(|a| a.write) };
+        let cursor = by_name.get(&place.name).copied().cloned().filter(|_| !doors.are_shut(&officers, &place));
+        // Who may only write there is told so once, and again if he could read: the cursor says which of it the device knows.
+        let was_told = cursor.as_ref().is_some_and(|c| c.ranges.is_empty() != access.read);
+        if access.read || (access.write && !was_told) {
+            let openings: Vec<Opening> = officers.iter().zip(each).filter_map(|(o, a)| doors.news(o, &place, a)).collect();
             let to = feed::head(tx, &place)?;
             let after = cursor.as_ref().map_or(Ok(0), |c| has(hq, tx, &place, c, &to))?;
             let digest = digest(&feed::stream_heads(tx, &place)?);
-            serving.push(Serving { place, access, cursor, after, to, digest });
+            serving.push(Serving { place, access, cursor, after, to, digest, is_news: !was_told || !openings.is_empty(), openings });
         }
     }
     serving.sort_by(|a, b| order(&a.place.name).cmp(&order(&b.place.name)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daftar_core::change::Op;
 use daftar_core::compartment::{Audience, Compartment};
-use daftar_core::ids::{DeviceId, RecordId};
+use daftar_core::ids::{DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_wire::enrol::{EnrolRequest, Enrolled, fingerprint};
@@ -16,9 +16,9 @@ use super::Service;
 use crate::derive::{DEVICE_OFFICER_ID, DEVICE_OFFICER_SEALING, DEVICE_OFFICER_SIGNING, DEVICE_OFFICERS};
 use crate::error::{Error, Result};
 use crate::hq::{Draft, Headquarters};
-use crate::store::enrolment;
 use crate::store::meta::{self, Place};
-use crate::store::people::{self, Device, Officer};
+use crate::store::people::{self, Device, GrantRow, Officer, OfficerKeys};
+use crate::store::{access, enrolment};
 
 /// The greatest digit that a device can have within its team.
 const DIGIT_MAX: u32 = 99;
@@ -38,6 +38,9 @@ pub enum EnrolError {
     /// A key is none, or is headquarters' own.
     #[error("a key is not a key")]
     BadKey,
+    /// The device was struck off.
+    #[error("the device was struck off")]
+    StruckOff,
     /// The team has as many devices as it can number.
     #[error("the team has no number left for a device")]
     TooManyDevices,
@@ -57,7 +60,12 @@ fn enrol(hq: &Headquarters, tx: &Connection, request: &EnrolRequest) -> Result<s
     let secret_hash = fingerprint(&request.secret);
     let Some(code) = enrolment::code(tx, &secret_hash)? else { return Ok(Err(EnrolError::Unknown)) };
     if let Some((used_by, reply)) = code.used {
-        return Ok(if used_by == request.device_signing { Ok(Enrolled::read(&reply)?) } else { Err(EnrolError::Used) });
+        if used_by != request.device_signing {
+            return Ok(Err(EnrolError::Used));
+        }
+        let enrolled = Enrolled::read(&reply)?;
+        open_doors(hq, tx, &enrolled)?;
+        return Ok(Ok(enrolled));
     }
     if hq.clock.now_ms() > code.expires_ms {
         return Ok(Err(EnrolError::Over));
@@ -70,13 +78,27 @@ fn enrol(hq: &Headquarters, tx: &Connection, request: &EnrolRequest) -> Result<s
     if !is_key(&request.device_signing) || !is_key(&request.officer_signing) || request.device_signing == own {
         return Ok(Err(EnrolError::BadKey));
     }
+    if people::device_with_key(tx, &request.device_signing)?.is_some_and(|d| !d.active) {
+        return Ok(Err(EnrolError::StruckOff));
+    }
     let reference = meta::compartment(tx, &Compartment::reference())?.ok_or_else(|| Error::Damaged("no reference".into()))?;
     let Some((device, certificate)) = device(hq, tx, &reference, &officer, request)? else {
         return Ok(Err(EnrolError::TooManyDevices));
     };
     let enrolled = answer(hq, tx, &officer, device, certificate)?;
+    open_doors(hq, tx, &enrolled)?;
     enrolment::use_code(tx, &secret_hash, &request.device_signing, &enrolled.write())?;
     Ok(Ok(enrolled))
+}
+
+/// Writes down what the device is told that it may open; what of it was taken back since it will be told in the next exchange.
+fn open_doors(hq: &Headquarters, tx: &Connection, enrolled: &Enrolled) -> Result<()> {
+    for (name, access) in &enrolled.compartments {
+        if let Some(place) = meta::compartment(tx, name)? {
+            access::open_door(tx, &enrolled.device, &enrolled.officer, &place, *access, hq.clock.now_ms())?;
+        }
+    }
+    Ok(())
 }
 
 /// The device with this key and the officer on it, made or found. `None`: no digit is left.
@@ -107,22 +129,33 @@ fn device(
             (id, Op::Create, set, hq.keys.authority.issue(&id, &request.device_signing)?)
         }
     };
-    let element = match (op, people::officer_keys(tx, &id, &officer.id)?) {
-        (Op::Create, _) => ElementKey::Given(1),
-        (_, None) => ElementKey::New(0),
-        (_, Some(keys)) => keys.adder.map_or(ElementKey::Given(1), |name| ElementKey::Added(name, 0)),
-    };
-    for (field, value) in [
-        (DEVICE_OFFICER_ID, &officer.id.0[..]),
-        (DEVICE_OFFICER_SIGNING, &request.officer_signing),
-        (DEVICE_OFFICER_SEALING, &request.officer_sealing),
-    ] {
-        set.insert(Path::Element(DEVICE_OFFICERS, element.clone(), field), bytes(value));
-    }
+    let keys = people::officer_keys(tx, &id, &officer.id)?;
+    set.extend(officer_element(keys.as_ref(), op, &officer.id, &request.officer_signing, &request.officer_sealing));
+    access::drop_admitted(tx, &id, &officer.id)?;
     hq.append(tx, reference, &[Draft { record: RecordId(id.0), kind: Kind::Device, op, set }])?;
     enrolment::add_installation(tx, &id, &request.device_sealing, &certificate)?;
     let device = people::device(tx, &id)?.ok_or_else(|| Error::Unexpected("a device that was written is not there".into()))?;
     Ok(Some((device, certificate)))
+}
+
+/// An officer's element in a device's record. `before`: the keys that he has there.
+pub(super) fn officer_element(
+    before: Option<&OfficerKeys>,
+    op: Op,
+    officer: &OfficerId,
+    signing: &[u8; 32],
+    sealing: &[u8; 32],
+) -> BTreeMap<Path, Value> {
+    let element = match (op, before) {
+        (Op::Create, _) => ElementKey::Given(1),
+        (Op::Amend | Op::Resolve | Op::Void | Op::Unvoid, None) => ElementKey::New(0),
+        (Op::Amend | Op::Resolve | Op::Void | Op::Unvoid, Some(keys)) => {
+            keys.adder.map_or(ElementKey::Given(1), |name| ElementKey::Added(name, 0))
+        }
+    };
+    let parts = [(DEVICE_OFFICER_ID, &officer.0[..]), (DEVICE_OFFICER_SIGNING, &signing[..]), (DEVICE_OFFICER_SEALING, &sealing[..])];
+    let path = |field| Path::Element(DEVICE_OFFICERS, element.clone(), field);
+    parts.into_iter().map(|(field, value)| (path(field), Value::Bytes(value.to_vec()))).collect()
 }
 
 /// The least digit that no device of the team has.
@@ -136,7 +169,8 @@ fn answer(hq: &Headquarters, tx: &Connection, officer: &Officer, device: Device,
     let mut compartments = Vec::new();
     for place in meta::compartments(tx)? {
         let is_reference = place.name.audience() == Audience::Reference;
-        let grant = people::grant(tx, &officer.id, &place)?.filter(|g| g.active);
+        let is_open = |g: &GrantRow| g.active && g.grant.until_ms.is_none_or(|until| hq.clock.now_ms() <= until);
+        let grant = people::grant(tx, &officer.id, &place)?.filter(is_open);
         let access = Access { read: is_reference || grant.is_some_and(|g| g.grant.read), write: grant.is_some_and(|g| g.grant.write) };
         if access.read || access.write {
             compartments.push((place.name, access));

@@ -1,6 +1,6 @@
 //! Whether a change counts: decided once, as it enters the feed. Never looks at what a change sets.
 
-use daftar_core::authorize::{Action, authorize};
+use daftar_core::authorize::{Action, Denied, authorize};
 use daftar_core::change::Header;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, DeviceId, OfficerId};
@@ -64,7 +64,12 @@ fn refusal(
         return Ok(Some("headquarters_only"));
     }
     known.learn(conn, &claim.author, Some(device))?;
+    if known.is_struck_off(device) {
+        return Ok(Some("device_revoked"));
+    }
     // A grant must have been open when the officer wrote; a clock that is ahead gains nothing.
     let at = claim.stamp_ms.min(now_ms);
-    Ok(authorize(&claim.author, Some(device), Action::Write, compartment, at, known).err().map(|d| d.code()))
+    let denied = authorize(&claim.author, Some(device), Action::Write, compartment, at, known).err();
+    let is_his = !matches!(denied, Some(Denied::NotActive | Denied::NotEnrolled));
+    Ok(if is_his && known.is_revoked(&claim.author, compartment, at) { Some("after_revoke") } else { denied.map(|d| d.code()) })
 }

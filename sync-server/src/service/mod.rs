@@ -1,5 +1,7 @@
 //! The exchange and the enrolment, without HTTP: who asks is known when it begins. Never opens a socket.
 
+mod access;
+mod admission;
 mod down;
 mod enrol;
 mod judge;
@@ -7,9 +9,11 @@ mod regroup;
 mod up;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use daftar_core::authorize::Register as _;
 use daftar_core::ids::{DeviceId, OfficerId};
 use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice, Root};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
@@ -18,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
+use crate::register::Known;
 use crate::store::people::Device;
 use crate::store::{cursor, people};
 
@@ -49,6 +54,10 @@ struct Peer {
     key: VerifyingKey,
     /// It goes on from an exchange with this life of the server, and knows its own streams: receipts may leave out what it knows.
     short: bool,
+    /// Something came from its outbox: of such streams it may know nothing now.
+    sealed: AtomicBool,
+    /// Who is unlocked, as the hello says.
+    officers: Vec<OfficerId>,
 }
 
 /// The other end has gone: there is nobody to tell.
@@ -84,16 +93,23 @@ impl Service {
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
-        let epoch = self.hq.identity.epoch;
-        let short = hello.root != Root::default() && hello.cursors.iter().all(|c| c.epoch == epoch);
-        let peer = Peer { device: device.id, key: verifying_key(&device.signing_key)?, short };
+        let (id, root, epoch) = (device.id, hello.root, self.hq.identity.epoch);
+        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &id, &root))).await?;
+        let short = hello.root != Root::default() && known.is_some() && hello.cursors.iter().all(|c| c.epoch == epoch);
+        let peer = Peer {
+            device: device.id,
+            key: verifying_key(&device.signing_key)?,
+            short,
+            sealed: AtomicBool::new(false),
+            officers: hello.officers.clone(),
+        };
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
         if !up.ended {
             return Ok(exchanged);
         }
-        let (ended, sent) = match self.answer(&peer, hello, answers).await? {
+        let (ended, sent) = match self.answer(&peer, hello, known, answers).await? {
             Ok(sent) => (true, sent),
             Err(Gone) => (false, 0),
         };
@@ -101,9 +117,16 @@ impl Service {
         Ok(exchanged)
     }
 
-    async fn answer(&self, peer: &Peer, hello: Hello, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
-        let (device, root) = (peer.device, hello.root);
-        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &root))).await?;
+    async fn answer(
+        &self,
+        peer: &Peer,
+        hello: Hello,
+        known: Option<Vec<Cursor>>,
+        answers: &Sender<Answer>,
+    ) -> Result<std::result::Result<u64, Gone>> {
+        if self.send_revoked(peer, answers).await?.is_err() {
+            return Ok(Err(Gone));
+        }
         let Some(known) = known else {
             let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
             return Ok(say(answers, Answer::Notice(Notice::RootUnknown)).await.and(say(answers, end).await).map(|()| 0));
@@ -147,12 +170,13 @@ async fn say(answers: &Sender<Answer>, answer: Answer) -> std::result::Result<()
     answers.send(answer).await.map_err(|_| Gone)
 }
 
-/// Officers who are enrolled on the device and active, of those that a hello names.
-fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId]) -> Result<Vec<OfficerId>> {
+/// Officers who are enrolled on the device and active, of those that a hello names; nobody on a device that was struck off.
+fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId], now_ms: u64) -> Result<Vec<OfficerId>> {
     let mut present = Vec::new();
+    let mut known = Known::default();
     for officer in officers {
-        let is_active = people::officer(tx, officer)?.is_some_and(|o| o.active);
-        if is_active && people::officer_keys(tx, device, officer)?.is_some() {
+        known.learn(tx, officer, Some(device))?;
+        if known.is_active(officer) && known.is_enrolled(officer, device) && !known.is_over(officer, now_ms) {
             present.push(*officer);
         } else {
             tracing::warn!(%device, %officer, "an officer who is not enrolled there was named");

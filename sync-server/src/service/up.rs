@@ -1,6 +1,7 @@
 //! What a device sends: each segment is checked, judged, kept and receipted by itself, as it arrives. A bad one stops no other.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use daftar_core::ids::{ChangeName, Head};
@@ -59,19 +60,37 @@ enum Outcome {
 impl Service {
     pub(super) async fn take(&self, peer: &Peer, asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Up> {
         let (ready, commits) = channel(AHEAD);
-        let (ended, taken) = tokio::join!(self.prepare_all(peer, asks, ready), self.commit_all(peer, commits, answers));
+        let (ended, taken) = tokio::join!(self.prepare_all(peer, asks, ready, answers), self.commit_all(peer, commits, answers));
         Ok(Up { ended: ended?, taken: taken? })
     }
 
     /// Reads and checks segments one after the other, ahead of the commits. True if the device said all.
-    async fn prepare_all(&self, peer: &Peer, mut asks: Receiver<Ask>, ready: Sender<Ready>) -> Result<bool> {
+    async fn prepare_all(&self, peer: &Peer, mut asks: Receiver<Ask>, ready: Sender<Ready>, answers: &Sender<Answer>) -> Result<bool> {
         let mut places: HashMap<StreamId, (u64, Head)> = HashMap::new();
         while let Some(ask) = asks.recv().await {
             let bytes = match ask {
                 Ask::Segment(bytes) => bytes,
                 Ask::End => return Ok(true),
                 Ask::Heads(_) => continue,
-                Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => continue,
+                Ask::Sealed(sealed) => match self.unseal(peer, sealed).await? {
+                    Some(bytes) => {
+                        peer.sealed.store(true, Ordering::Relaxed);
+                        bytes
+                    }
+                    None => continue,
+                },
+                Ask::Purged(purged) => {
+                    self.purged(peer, purged).await?;
+                    continue;
+                }
+                Ask::Reopen(asked) => {
+                    self.reopen(peer, asked, answers).await?;
+                    continue;
+                }
+                Ask::Admission(admission) => {
+                    self.admit(peer, admission).await?;
+                    continue;
+                }
                 Ask::Hello(_) => continue,
             };
             let (device, key) = (peer.device, peer.key);
@@ -129,7 +148,8 @@ impl Service {
             }
             if !held.is_empty() {
                 self.committed.send_replace(Some(Instant::now()));
-                let short = peer.short && held.iter().all(|h| h.stream.device == peer.device);
+                let known = peer.short && !peer.sealed.load(Ordering::Relaxed);
+                let short = known && held.iter().all(|h| h.stream.device == peer.device);
                 let receipt = Receipt::sign(&self.hq.keys.signing, self.hq.identity.epoch, self.hq.clock.now_ms(), held);
                 let said = if short { Answer::Short(ShortReceipt::of(&receipt)) } else { Answer::Receipt(receipt) };
                 let _ = say(answers, said).await;

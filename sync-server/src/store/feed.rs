@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
 const SEGMENT: i64 = 1;
-const VERDICT: i64 = 2;
+pub(super) const VERDICT: i64 = 2;
 
 /// A feed's last number and the chain after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

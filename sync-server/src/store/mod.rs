@@ -1,5 +1,6 @@
 //! What headquarters keeps: feeds, streams, people, codes, cursors. All SQL of the server stands in this folder, and nothing else does.
 
+pub mod access;
 pub(crate) mod console;
 pub mod cursor;
 pub mod enrolment;
@@ -8,6 +9,7 @@ pub mod meta;
 pub mod people;
 pub mod projection;
 mod sqlite;
+pub mod verdict;
 
 pub(crate) use sqlite::DatabaseKey;
 pub use sqlite::Store;

@@ -78,6 +78,8 @@ pub struct GrantRow {
     pub grant: Grant,
     /// Not taken back.
     pub active: bool,
+    /// When it was taken back, in milliseconds of UTC.
+    pub revoked_ms: Option<u64>,
 }
 
 /// An officer's keys on a device.
@@ -287,14 +289,15 @@ pub fn put_operation(conn: &Connection, o: &Operation, active: bool) -> Result<(
 
 /// An officer's grant in a compartment.
 pub fn grant(conn: &Connection, officer: &OfficerId, place: &Place) -> Result<Option<GrantRow>> {
-    let mut rows = conn.prepare_cached("SELECT id, read, write, until_ms, active FROM grant_ WHERE officer = ?1 AND compartment = ?2")?;
+    let mut rows =
+        conn.prepare_cached("SELECT id, read, write, until_ms, active, revoked_ms FROM grant_ WHERE officer = ?1 AND compartment = ?2")?;
     Ok(rows.query_row(params![officer.0, place.id], |r| grant_row(r, 0)).optional()?)
 }
 
 /// An officer's grants in all compartments.
 pub fn grants_of(conn: &Connection, officer: &OfficerId) -> Result<Vec<(Compartment, GrantRow)>> {
     let mut rows = conn.prepare_cached(
-        "SELECT c.name, g.id, g.read, g.write, g.until_ms, g.active FROM grant_ g JOIN compartment c ON c.id = g.compartment
+        "SELECT c.name, g.id, g.read, g.write, g.until_ms, g.active, g.revoked_ms FROM grant_ g JOIN compartment c ON c.id = g.compartment
          WHERE g.officer = ?1 ORDER BY c.name",
     )?;
     let rows = rows.query_map([officer.0], |r| Ok((r.get::<_, String>(0)?, grant_row(r, 1)?)))?;
@@ -311,15 +314,35 @@ fn grant_row(r: &Row<'_>, at: usize) -> rusqlite::Result<GrantRow> {
         id: RecordId(r.get(at)?),
         grant: Grant { read: r.get(at + 1)?, write: r.get(at + 2)?, until_ms: until.map(uint) },
         active: r.get(at + 4)?,
+        revoked_ms: r.get::<_, Option<i64>>(at + 5)?.map(uint),
     })
+}
+
+/// All grants in a compartment.
+pub fn grants_in(conn: &Connection, place: &Place) -> Result<Vec<(OfficerId, GrantRow)>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT g.officer, g.id, g.read, g.write, g.until_ms, g.active, g.revoked_ms FROM grant_ g WHERE g.compartment = ?1 ORDER BY g.officer",
+    )?;
+    let rows = rows.query_map([place.id], |r| Ok((OfficerId(r.get(0)?), grant_row(r, 1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Writes a grant's row.
 pub fn put_grant(conn: &Connection, officer: &OfficerId, place: &Place, g: &GrantRow) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO grant_(officer, compartment, id, read, write, until_ms, active) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO grant_(officer, compartment, id, read, write, until_ms, active, revoked_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
-    .execute(params![officer.0, place.id, g.id.0, g.grant.read, g.grant.write, g.grant.until_ms.map(int), g.active])?;
+    .execute(params![
+        officer.0,
+        place.id,
+        g.id.0,
+        g.grant.read,
+        g.grant.write,
+        g.grant.until_ms.map(int),
+        g.active,
+        g.revoked_ms.map(int)
+    ])?;
     Ok(())
 }
 

@@ -23,55 +23,55 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Device, NOW_MS, World, random};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 const TEAM: &str = "team/imt-1";
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 1, 1));
 
-struct Desk {
-    world: World,
-    app: App,
-    projector: Arc<Projector>,
+pub struct Desk {
+    pub world: World,
+    pub app: App,
+    pub projector: Arc<Projector>,
 }
 
 /// What an answer says.
-struct Said {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Json,
+pub struct Said {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Json,
 }
 
 impl Said {
-    fn code(&self) -> (u16, &str) {
+    pub fn code(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
     }
 }
 
 /// A browser that is logged in.
-struct Browser {
-    cookie: String,
-    csrf: String,
+pub struct Browser {
+    pub cookie: String,
+    pub csrf: String,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let projector = Arc::new(Projector::open(&world.hq).expect("a projection"));
         let app = App::new(world.service.clone(), projector.clone());
         Self { world, app, projector }
     }
 
-    fn officer(&self, handle: &str, agency: Agency, team: Option<&str>, role: Role) {
+    pub fn officer(&self, handle: &str, agency: Agency, team: Option<&str>, role: Role) {
         let team = team.map(str::to_owned);
         let password = Some(PASSWORD.to_owned());
         let new = NewOfficer { handle: handle.into(), full_name: Some(format!("Full {handle}")), agency, team, role, password };
         self.world.hq.add_officer(&new).expect("a new officer");
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Said {
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Said {
         self.ask_from(HERE, method, path, headers, body).await
     }
 
-    async fn ask_from(&self, address: IpAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Said {
+    pub async fn ask_from(&self, address: IpAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Said {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -83,24 +83,33 @@ impl Desk {
         Said { status: head.status, headers: head.headers, body: serde_json::from_slice(&bytes).unwrap_or(Json::Null) }
     }
 
-    async fn try_login(&self, address: IpAddr, name: &str, password: &str) -> Said {
+    pub async fn try_login(&self, address: IpAddr, name: &str, password: &str) -> Said {
         let body = json!({ "name": name, "password": password });
         self.ask_from(address, "POST", "/api/login", &[("content-type", "application/json")], &body).await
     }
 
-    async fn login(&self, name: &str) -> Browser {
-        let said = self.try_login(HERE, name, PASSWORD).await;
+    pub async fn login(&self, name: &str) -> Browser {
+        self.login_from(HERE, name).await
+    }
+
+    pub async fn login_from(&self, address: IpAddr, name: &str) -> Browser {
+        let said = self.try_login(address, name, PASSWORD).await;
         assert_eq!(said.status, StatusCode::OK, "{:?}", said.body);
         let set = said.headers["set-cookie"].to_str().expect("text").to_owned();
         let cookie = set.split(';').next().expect("a pair").to_owned();
         Browser { cookie, csrf: said.body["csrf"].as_str().expect("a token").to_owned() }
     }
 
-    async fn get(&self, browser: &Browser, path: &str) -> Said {
+    pub async fn get(&self, browser: &Browser, path: &str) -> Said {
         self.ask("GET", path, &[("cookie", &browser.cookie)], &Json::Null).await
     }
 
-    fn caught_up(&self) {
+    pub async fn post(&self, browser: &Browser, path: &str, body: &Json) -> Said {
+        let headers = [("cookie", &*browser.cookie), ("x-csrf-token", &*browser.csrf), ("content-type", "application/json")];
+        self.ask("POST", path, &headers, body).await
+    }
+
+    pub fn caught_up(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         assert!(self.projector.catch_up(until).expect("readable"), "the tables are behind");
     }
@@ -327,4 +336,80 @@ async fn pages_follow_each_other_without_a_gap() {
         seen.dedup();
         assert_eq!((seen.len(), pages), (25, 3));
     }
+}
+
+#[tokio::test]
+async fn the_queue_of_review_is_ruled_by_headquarters_people_who_may_write_there() {
+    let desk = Desk::new();
+    desk.officer("oct", Agency::Moi, None, Role::Oct);
+    desk.officer("analyst", Agency::Moi, None, Role::Analyst);
+    desk.officer("leader", Agency::Moi, Some("imt-1"), Role::Leader);
+    desk.officer("stranger", Agency::Scc, Some("imt-2"), Role::Leader);
+    let mut device = desk.world.device("a", "imt-1").await;
+    desk.world.hq.revoke("a", Some(&TEAM.parse().expect("a compartment"))).expect("revoked");
+    let entries = (0..3).map(|_| stop(&device, RecordId::new(NOW_MS, random()), Op::Create, Vec::new(), &[(45, text("white"))]));
+    let entries: Vec<Entry> = entries.collect();
+    let segment = device.segment(TEAM, entries).write().expect("a segment");
+    desk.world.exchange(&device, device.hello(), &[segment]).await;
+    desk.caught_up();
+    let oct = desk.login("oct").await;
+    let page = desk.get(&oct, "/api/review?limit=2").await.body;
+    let first = &page["rows"][0];
+    assert_eq!((&first["reason"], &first["verdict"], &first["may_decide"]), (&json!("after_revoke"), &json!("review"), &json!(true)));
+    assert_eq!((&first["author"], &first["device"], &first["kind"]), (&json!("a"), &json!("tablet"), &json!("inspection")));
+    let path = first["changed"].as_array().expect("fields").iter().find(|f| f["after"] == "white").map(|f| &f["path"]);
+    assert_eq!((path, &first["decided"]), (Some(&json!("vehicle.colour")), &json!(false)));
+    let before = page["next"].as_str().expect("there is more");
+    let rest = desk.get(&oct, &format!("/api/review?limit=2&before={before}")).await.body;
+    assert_eq!((rest["rows"].as_array().map(Vec::len), &rest["next"]), (Some(1), &Json::Null));
+
+    let change = first["change"].as_str().expect("a name").to_owned();
+    let rule = |verdict: &str, reason: &str| json!({ "change": change, "verdict": verdict, "reason": reason });
+    let stranger = desk.login("stranger").await;
+    assert_eq!(desk.post(&stranger, "/api/verdict", &rule("accepted", "mine")).await.code(), (404, "not_found"));
+    for name in ["leader", "analyst"] {
+        let browser = desk.login(name).await;
+        let rows = desk.get(&browser, "/api/review").await.body;
+        assert_eq!((rows["rows"].as_array().map(Vec::len), &rows["rows"][0]["may_decide"]), (Some(3), &json!(false)));
+        assert_eq!(desk.post(&browser, "/api/verdict", &rule("accepted", "I say so")).await.code(), (403, "not_allowed"), "{name}");
+    }
+    let headers = [("cookie", &*oct.cookie), ("content-type", "application/json")];
+    assert_eq!(desk.ask("POST", "/api/verdict", &headers, &rule("accepted", "x")).await.code(), (403, "bad_token"));
+    for bad in [rule("accepted", " "), rule("good", "x"), json!({ "change": "zz", "verdict": "accepted", "reason": "x" }), json!([])] {
+        assert_eq!(desk.post(&oct, "/api/verdict", &bad).await.code(), (400, "bad_request"), "{bad}");
+    }
+    let done = desk.post(&oct, "/api/verdict", &rule("accepted", "Written on duty")).await.body;
+    assert_eq!(done, json!({ "verdict": "accepted", "before": "review", "written": true }));
+    assert_eq!(desk.get(&oct, "/api/records?kind=inspection").await.body["rows"].as_array().map(Vec::len), Some(1), "it counts");
+    let done = desk.post(&oct, "/api/verdict", &rule("quarantined", "It was not")).await.body;
+    assert_eq!(done["before"], "accepted");
+    let aside = desk.get(&oct, "/api/review?verdict=quarantined&compartment=team/imt-1").await.body;
+    let row = &aside["rows"][0];
+    assert_eq!((&row["change"], &row["reason"], &row["decided_by"]), (&json!(change), &json!("It was not"), &json!("oct")));
+}
+
+#[tokio::test]
+async fn devices_and_grants_are_shown_to_who_may_know_of_them() {
+    let desk = Desk::new();
+    desk.officer("admin", Agency::Moi, None, Role::Admin);
+    desk.officer("oct", Agency::Moi, None, Role::Oct);
+    let device = desk.world.device("a", "imt-1").await;
+    let notes = "agency/moi/imt-1".parse().expect("a compartment");
+    desk.world.hq.revoke("a", Some(&notes)).expect("revoked");
+    desk.world.exchange(&device, device.hello(), &[]).await;
+    desk.world.service.keep_contacts().expect("written");
+    let (admin, oct) = (desk.login("admin").await, desk.login("oct").await);
+    let shown = desk.get(&admin, "/api/devices").await.body;
+    assert_eq!((&shown[0]["name"], &shown[0]["alarms"]), (&json!("tablet"), &json!(["purge_awaited"])));
+    let doors = shown[0]["doors"].as_array().expect("doors");
+    let door = doors.iter().find(|d| d["compartment"] == "agency/moi/imt-1").expect("an administrator sees all");
+    assert_eq!((&door["officer"], &door["revoked_ms"], &door["purged_ms"]), (&json!("a"), &json!(NOW_MS), &Json::Null));
+    let shown = desk.get(&oct, "/api/devices").await.body;
+    let names: Vec<&str> = shown[0]["doors"].as_array().expect("doors").iter().filter_map(|d| d["compartment"].as_str()).collect();
+    assert_eq!(names, ["operation/op-qorachiroq", "reference", TEAM], "who is cleared for an agency's notes is not told");
+    let grants = desk.get(&admin, "/api/grants?compartment=agency/moi/imt-1").await.body;
+    assert_eq!((&grants[0]["officer"], &grants[0]["open"], &grants[0]["revoked_ms"]), (&json!("a"), &json!(false), &json!(NOW_MS)));
+    assert_eq!(desk.get(&oct, "/api/grants?compartment=agency/moi/imt-1").await.code(), (404, "not_found"));
+    assert_eq!(desk.get(&oct, "/api/grants?compartment=team/imt-1").await.body.as_array().map(Vec::len), Some(2));
+    assert_eq!(desk.get(&oct, "/api/grants").await.code(), (400, "bad_request"));
 }

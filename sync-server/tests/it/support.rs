@@ -20,6 +20,7 @@ use daftar_sync_server::service::{EnrolError, Service};
 use daftar_wire::change::{Entry, salt};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
 use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice, Receipt, root};
+use daftar_wire::seal::{OpeningKey, SealingKey, key_pair};
 use daftar_wire::segment::{Run, Segment, SignedHead};
 use daftar_wire::sign::{SigningKey, sign_head};
 use daftar_wire::stream::StreamId;
@@ -86,15 +87,19 @@ impl World {
 
     /// One exchange in the process: what was answered, in order.
     pub async fn exchange(&self, device: &Device, hello: Hello, segments: &[Vec<u8>]) -> Vec<Answer> {
+        self.say(device, hello, segments.iter().cloned().map(Ask::Segment).collect()).await
+    }
+
+    /// One exchange in the process with anything between hello and end.
+    pub async fn say(&self, device: &Device, hello: Hello, said: Vec<Ask>) -> Vec<Answer> {
         let row = self.service.device_with_key(device.keys.signing.verifying_key().to_bytes()).await.expect("readable");
         let row = row.expect("an enrolled device");
         let (ask, asks) = channel(4);
         let (answers, mut heard) = channel(4);
-        let said = segments.to_vec();
         let asking = async move {
             ask.send(Ask::Hello(hello)).await.expect("heard");
-            for segment in said {
-                ask.send(Ask::Segment(segment)).await.expect("heard");
+            for one in said {
+                ask.send(one).await.expect("heard");
             }
             ask.send(Ask::End).await.expect("heard");
         };
@@ -125,11 +130,20 @@ impl World {
 pub struct DeviceKeys {
     pub signing: SigningKey,
     pub officer: SigningKey,
+    /// What is sealed to the officer is opened with this.
+    pub opening: OpeningKey,
+    pub sealing: SealingKey,
 }
 
 impl DeviceKeys {
     pub fn new() -> Self {
-        Self { signing: SigningKey::from_bytes(&random()), officer: SigningKey::from_bytes(&random()) }
+        let (opening, sealing) = key_pair(&random());
+        Self { signing: SigningKey::from_bytes(&random()), officer: SigningKey::from_bytes(&random()), opening, sealing }
+    }
+
+    /// The same device with another officer's keys.
+    pub fn with_another_officer(&self) -> Self {
+        Self { signing: self.signing.clone(), ..Self::new() }
     }
 
     pub fn request(&self, code: &Code) -> EnrolRequest {
@@ -139,7 +153,7 @@ impl DeviceKeys {
             device_signing: self.signing.verifying_key().to_bytes(),
             device_sealing: [9; 32],
             officer_signing: self.officer.verifying_key().to_bytes(),
-            officer_sealing: [8; 32],
+            officer_sealing: self.sealing,
         }
     }
 }

@@ -128,6 +128,19 @@ pub struct Reopen {
     pub escrow: Vec<u8>,
 }
 
+impl Reopen {
+    /// The compartment that a key's plain text is for: `[compartment, 32 bytes]`.
+    pub fn compartment_of(plain: &[u8]) -> Result<Compartment, WireError> {
+        let mut d = Decoder::new(plain);
+        if d.array()? != Some(2) {
+            return Err(WireError::Malformed("a compartment's key of another length"));
+        }
+        let compartment = get_compartment(&mut d)?;
+        let _: [u8; 32] = fixed(&mut d)?;
+        Ok(compartment)
+    }
+}
+
 /// Headquarters hands a compartment's key back, sealed to the officer's key on the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reopened {
