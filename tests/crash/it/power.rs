@@ -1,0 +1,221 @@
+//! The power fails at every sync, truncation and name, and at writes in between; the home is opened again by the real code.
+//! Each cut is played in four ways: nothing, some, torn pieces, all of the unsynced survive. A state that two cuts leave is judged once.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use daftar_crash::{Cut, Kind, Medium, Op, Random, watch, watch_quietly};
+use daftar_device::Error;
+
+use crate::desk::{Desk, Picture, go_on};
+use crate::table::{Workload, drafts, feed, keyring, saving, sending};
+use crate::world::{Age, World, copy};
+
+/// What the home showed after so many operations, and the PIN that opened it.
+struct Mark {
+    ops: usize,
+    picture: Picture,
+    pin: String,
+}
+
+/// A workload as it went.
+struct Played {
+    before: Medium,
+    ops: Vec<Op>,
+    first: usize,
+    marks: Vec<Mark>,
+}
+
+/// What belongs to the medium: neither shared memory nor what only a running process has.
+pub fn is_kept(name: &str) -> bool {
+    !name.ends_with("-shm") && name != "lock"
+}
+
+fn play(w: &Workload) -> Played {
+    let world = World::get();
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = dir.path().join("home");
+    copy(world.home(w.age), &home);
+    let disk = watch(&home);
+    let before = Medium::of(&home, &is_kept);
+    let mut desk = Desk::at(&home);
+    let picture = if w.opens {
+        at_rest(w.age)
+    } else {
+        desk.unlock().expect("a good home");
+        desk.picture().expect("readable")
+    };
+    let first = disk.len();
+    let mut marks = vec![Mark { ops: first, picture, pin: desk.pin.clone() }];
+    for (i, step) in w.steps.iter().enumerate() {
+        step(world, &mut desk).unwrap_or_else(|e| panic!("{}: step {i}: {e}", w.name));
+        let ops = disk.len();
+        marks.push(Mark { ops, picture: desk.picture().expect("readable"), pin: desk.pin.clone() });
+    }
+    desk.close();
+    Played { before, ops: disk.ops(), first, marks }
+}
+
+/// What a home shows that was only opened.
+fn at_rest(age: Age) -> Picture {
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = dir.path().join("home");
+    copy(World::get().home(age), &home);
+    let _quick = watch_quietly(&home);
+    let mut desk = Desk::at(&home);
+    match age {
+        Age::Empty => drop(desk.device().expect("a new home")),
+        Age::Enrolled | Age::Worked => drop(desk.unlock().expect("a good home")),
+    }
+    desk.picture().expect("readable")
+}
+
+/// After which operations the power fails: all that is not a write, and so many writes, spread evenly.
+fn cuts(played: &Played, writes_max: usize) -> HashSet<usize> {
+    let of = |writes: bool| (played.first..played.ops.len()).filter(move |i| (played.ops[*i].kind() == Kind::Write) == writes);
+    let writes: Vec<usize> = of(true).collect();
+    let step = writes.len().div_ceil(writes_max.max(1)).max(1);
+    let truncations = of(true).filter(|i| matches!(played.ops[*i], Op::Truncate { .. }));
+    of(false).chain(truncations).chain(writes.iter().copied().step_by(step).take(writes_max)).collect()
+}
+
+/// Plays one workload with all its cuts; says how many states were judged.
+fn survives(w: &Workload) -> usize {
+    let played = play(w);
+    let cuts = cuts(&played, w.writes_max);
+    let mut medium = played.before.clone();
+    let mut judged: HashSet<u64> = HashSet::new();
+    for (i, op) in played.ops.iter().enumerate() {
+        medium.take(op);
+        if !cuts.contains(&i) {
+            continue;
+        }
+        let done = played.marks.iter().filter(|m| m.ops <= i + 1).count().max(1) - 1;
+        for (mode, cut) in Cut::ALL.into_iter().enumerate() {
+            let files = medium.after_cut(cut, &mut Random((i * 4 + mode) as u64));
+            let mut hasher = DefaultHasher::new();
+            (&files, done).hash(&mut hasher);
+            if judged.insert(hasher.finish()) {
+                let what = format!("{}: cut after operation {i} of {}, {cut:?} survives, {done} acts done", w.name, played.ops.len());
+                let now = &played.marks[done];
+                judge(&what, &files, now, played.marks.get(done + 1).unwrap_or(now));
+            }
+        }
+    }
+    judged.len()
+}
+
+/// Writes what a cut left into a folder.
+pub fn lay_out(files: &BTreeMap<String, Vec<u8>>, home: &Path) {
+    for folder in ["vault", "officer"] {
+        std::fs::create_dir_all(home.join(folder)).expect("a folder");
+    }
+    for (name, bytes) in files {
+        std::fs::write(home.join(name), bytes).expect("a file");
+    }
+}
+
+fn judge(what: &str, files: &BTreeMap<String, Vec<u8>>, now: &Mark, next: &Mark) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = dir.path().join("home");
+    lay_out(files, &home);
+    let _quick = watch_quietly(&home);
+    let mut desk = Desk::at(&home);
+    let officers = desk.device().and_then(|d| d.keyring().officers()).unwrap_or_else(|e| panic!("{what}: the keyring: {e}"));
+    if officers.is_empty() {
+        assert!(!now.picture["keyring"].contains("OfficerEntry"), "{what}: an enrolled officer is gone");
+        keyring::enrol(World::get(), &mut desk, 1).unwrap_or_else(|e| panic!("{what}: he enrols again by the same code: {e}"));
+        desk.unlock().unwrap_or_else(|e| panic!("{what}: and unlocks: {e}"));
+        return;
+    }
+    unlock(what, &mut desk, now, next);
+    let picture = desk.picture().unwrap_or_else(|e| panic!("{what}: it cannot be read: {e}"));
+    compare(what, &picture, &now.picture, &next.picture);
+    let store = desk.store();
+    assert_eq!(store.closed(), [], "{what}: a file does not open");
+    go_on(store).unwrap_or_else(|e| panic!("{what}: the next save: {e}"));
+    assert_eq!(store.verify().unwrap_or_else(|e| panic!("{what}: verify: {e}")).bad, [], "{what}");
+}
+
+fn unlock(what: &str, desk: &mut Desk, now: &Mark, next: &Mark) {
+    for pin in [&now.pin, &next.pin] {
+        desk.pin.clone_from(pin);
+        match desk.unlock() {
+            Ok(_) => return,
+            Err(Error::PinWrong { .. }) => {}
+            Err(e) => panic!("{what}: unlock: {e}"),
+        }
+    }
+    panic!("{what}: neither the PIN before nor the one after opens");
+}
+
+/// Every file is as it was said to be, or as the act that was under way would have left it; a draft goes only after its record has come.
+fn compare(what: &str, got: &Picture, now: &Picture, next: &Picture) {
+    for (part, said) in got {
+        let either: Vec<&String> = [now.get(part), next.get(part)].into_iter().flatten().collect();
+        let is_foreseen = either.contains(&said) || either.is_empty();
+        assert!(
+            is_foreseen,
+            "{what}: {part} is neither as before nor as after:\n{said}\n--- before\n{:?}\n--- after\n{:?}",
+            now.get(part),
+            next.get(part)
+        );
+    }
+    for part in now.keys() {
+        assert!(got.contains_key(part), "{what}: {part} is gone");
+    }
+    let team = crate::world::TEAM;
+    let saves = now.get(team) != next.get(team) && now.get("drafts") != next.get("drafts");
+    if saves && got.get("drafts") == next.get("drafts") {
+        assert_eq!(got.get(team), next.get(team), "{what}: the draft is gone and its record is not there");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "how much was played, for whoever asks")]
+fn all_survive(group: &[Workload], at_least: usize) {
+    let mut states = 0;
+    for w in group {
+        let judged = survives(w);
+        println!("{judged:>5} states  {}", w.name);
+        states += judged;
+    }
+    assert!(states >= at_least, "only {states} states of {} workloads were judged", group.len());
+    println!("{states} states of {} workloads", group.len());
+}
+
+#[test]
+fn records_that_were_said_to_be_saved_survive_power_loss_at_every_write_and_sync() {
+    all_survive(&saving::workloads(), 100);
+}
+
+#[test]
+fn index_and_checkpoint_lose_nothing_whenever_the_power_fails() {
+    all_survive(&saving::tending(), 50);
+}
+
+#[test]
+fn a_draft_is_there_until_its_record_is_whenever_the_power_fails() {
+    all_survive(&drafts::workloads(), 50);
+}
+
+#[test]
+fn signed_streams_receipts_and_new_incarnations_are_whole_or_not_at_all() {
+    all_survive(&sending::workloads(), 100);
+}
+
+#[test]
+fn a_page_and_its_cursor_are_kept_together_whenever_the_power_fails() {
+    all_survive(&feed::workloads(), 100);
+}
+
+#[test]
+fn files_and_doors_are_made_whole_or_made_again() {
+    all_survive(&keyring::workloads(), 50);
+}
+
+#[test]
+fn an_enrolment_and_a_pin_are_the_one_before_or_the_one_after() {
+    all_survive(&keyring::dear(), 10);
+}
