@@ -11,7 +11,7 @@ use daftar_device::Error;
 
 use crate::desk::{Desk, Picture, go_on};
 use crate::table::{Workload, drafts, feed, keyring, saving, sending};
-use crate::world::{Age, World, copy};
+use crate::world::{Age, World, copy, scratch};
 
 /// What the home showed after so many operations, and the PIN that opened it.
 struct Mark {
@@ -30,12 +30,12 @@ struct Played {
 
 /// What belongs to the medium: neither shared memory nor what only a running process has.
 pub fn is_kept(name: &str) -> bool {
-    !name.ends_with("-shm") && name != "lock"
+    !name.ends_with("-shm") && name != "lock" && name != "reserve"
 }
 
 fn play(w: &Workload) -> Played {
     let world = World::get();
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = scratch();
     let home = dir.path().join("home");
     copy(world.home(w.age), &home);
     let disk = watch(&home);
@@ -60,7 +60,7 @@ fn play(w: &Workload) -> Played {
 
 /// What a home shows that was only opened.
 fn at_rest(age: Age) -> Picture {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = scratch();
     let home = dir.path().join("home");
     copy(World::get().home(age), &home);
     let _quick = watch_quietly(&home);
@@ -112,13 +112,15 @@ pub fn lay_out(files: &BTreeMap<String, Vec<u8>>, home: &Path) {
     for folder in ["vault", "officer"] {
         std::fs::create_dir_all(home.join(folder)).expect("a folder");
     }
+    // A link: what a home gives back when it is full is its name alone.
+    std::fs::hard_link(World::get().home(Age::Empty).join("reserve"), home.join("reserve")).expect("a link");
     for (name, bytes) in files {
         std::fs::write(home.join(name), bytes).expect("a file");
     }
 }
 
 fn judge(what: &str, files: &BTreeMap<String, Vec<u8>>, now: &Mark, next: &Mark) {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = scratch();
     let home = dir.path().join("home");
     lay_out(files, &home);
     let _quick = watch_quietly(&home);
@@ -137,6 +139,13 @@ fn judge(what: &str, files: &BTreeMap<String, Vec<u8>>, now: &Mark, next: &Mark)
     assert_eq!(store.closed(), [], "{what}: a file does not open");
     go_on(store).unwrap_or_else(|e| panic!("{what}: the next save: {e}"));
     assert_eq!(store.verify().unwrap_or_else(|e| panic!("{what}: verify: {e}")).bad, [], "{what}");
+    desk.close();
+    assert_eq!(keyring_check(&home), "ok", "{what}");
+}
+
+fn keyring_check(home: &Path) -> String {
+    let conn = rusqlite::Connection::open(home.join("keyring.db")).expect("a keyring");
+    conn.query_row("PRAGMA integrity_check", [], |r| r.get(0)).expect("checked")
 }
 
 fn unlock(what: &str, desk: &mut Desk, now: &Mark, next: &Mark) {

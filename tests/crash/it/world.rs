@@ -217,7 +217,7 @@ impl World {
     }
 
     fn make() -> daftar_device::Result<Self> {
-        let dir = tempfile::tempdir()?;
+        let dir = scratch();
         let at = |name: &str| dir.path().join(name);
         let _quick = daftar_crash::watch_quietly(dir.path());
         let (empty, enrolled, worked, other) = (at("empty"), at("enrolled"), at("worked"), at("other"));
@@ -300,6 +300,17 @@ fn cheapen(home: &FilePath, pin: &str) {
     let plain = cipher(&salt, memory, passes).decrypt(&XNonce::from(nonce), Sealed { msg: &sealed, aad: PURPOSE }).expect("the PIN");
     let again = cipher(&salt, 8, 1).encrypt(&XNonce::from(nonce), Sealed { msg: &plain, aad: PURPOSE }).expect("sealed");
     conn.execute("UPDATE officer SET memory_kib = 8, passes = 1, sealed = ?1", params![again]).expect("kept");
+}
+
+/// A folder in memory, where the system has one: a thousand homes are laid out here, and none has to last.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = FilePath::new("/dev/shm");
+    if memory.is_dir()
+        && let Ok(dir) = tempfile::tempdir_in(memory)
+    {
+        return dir;
+    }
+    tempfile::tempdir().expect("a folder")
 }
 
 /// Copies a home that nobody has open.

@@ -26,8 +26,8 @@ impl Store {
     /// Forgets where these compartments stand, so that they are asked for from the beginning. Nothing of their logs is dropped.
     pub fn forget_cursors(&self, compartments: &[Compartment]) -> Result<()> {
         for c in compartments {
-            let vault = self.vault(c)?;
-            vault.conn().execute("DELETE FROM meta WHERE k IN (?1, ?2)", [CURSOR, HOLES])?;
+            let forget = "DELETE FROM meta WHERE k IN (?1, ?2)";
+            self.vault(c)?.write(|tx| Ok(tx.execute(forget, [CURSOR, HOLES]).map(drop)?))?;
         }
         let kept: Vec<Cursor> = self.confirmed()?.into_iter().filter(|c| !compartments.contains(&c.compartment)).collect();
         self.set_confirmed(&kept)

@@ -115,13 +115,14 @@ impl Store {
             let open: Vec<_> = log::all(&vault.conn())?.into_iter().filter(|s| !s.own && s.checked < s.n).collect();
             for stream in open {
                 let Some(keys) = self.keys_of(&stream.device)? else { continue };
-                let conn = vault.conn();
+                let mut conn = vault.conn();
                 let signed = super::send::signed_heads(&conn, stream.id, stream.checked + 1, stream.n)?;
                 let id = stream.id(&c);
                 let good =
                     signed.iter().take_while(|(n, head, sig)| daftar_wire::sign::verify_head(&keys.device, &id, *n, head, sig).is_ok());
                 if let Some((n, ..)) = good.last() {
-                    conn.execute("UPDATE stream SET checked = ?2 WHERE id = ?1", params![stream.id, crate::sql::int(*n)])?;
+                    let checked = params![stream.id, crate::sql::int(*n)];
+                    conn.write(|tx| Ok(tx.execute("UPDATE stream SET checked = ?2 WHERE id = ?1", checked).map(drop)?))?;
                 }
             }
         }

@@ -1,16 +1,17 @@
 //! A compartment's SQLCipher file: how it is made, opened and kept small. Never says what is in its tables.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Incarnation};
 use daftar_wire::stream::StreamId;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
+use crate::database::{Database, Held};
 use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::keyring::Door;
 use crate::random::{hex, random};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
@@ -28,7 +29,7 @@ const STATEMENTS: usize = 48;
 /// An open compartment.
 pub(crate) struct Vault {
     path: PathBuf,
-    conn: Mutex<Connection>,
+    db: Database,
 }
 
 /// Opens an encrypted file. `make`: it may be new; otherwise its absence is damage.
@@ -60,23 +61,31 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
 
 impl Vault {
     /// Opens the file, or makes it.
-    pub(crate) fn open(path: PathBuf, key: &[u8; 32], make: bool, files: usize, name: Compartment, device: &DeviceId) -> Result<Self> {
-        let mut conn = open_encrypted(&path, key, make, files, name.as_str())?;
+    pub(crate) fn open(home: &Home, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize, device: &DeviceId) -> Result<Self> {
+        let (path, name) = (home.vault(&door.file), door.compartment.clone());
+        let mut conn = open_encrypted(&path, key, !door.made, files, name.as_str())?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
         let begun = conn.prepare("SELECT 1 FROM stream WHERE own")?.exists([])?;
         if !begun {
-            let stream = StreamId { compartment: name, device: *device, incarnation: Incarnation(random()?) };
+            let stream = StreamId { compartment: name.clone(), device: *device, incarnation: Incarnation(random()?) };
             conn.execute(
                 "INSERT INTO stream(device, incarnation, own, head) VALUES (?1, ?2, 1, ?3)",
                 params![device.0, stream.incarnation.0, stream.start().0],
             )?;
         }
-        Ok(Self { path, conn: Mutex::new(conn) })
+        let again = (path.clone(), key.clone());
+        let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
+        Ok(Self { path, db: Database::over(conn, home.reserve().clone(), open) })
     }
 
     /// The one connection; whoever holds it is alone in this file.
-    pub(crate) fn conn(&self) -> MutexGuard<'_, Connection> {
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn conn(&self) -> Held<'_> {
+        self.db.conn()
+    }
+
+    /// One act in one transaction.
+    pub(crate) fn write<T>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.db.write(f)
     }
 
     /// Writes the log back into the file where it has grown: outside the path of a save.
@@ -84,10 +93,23 @@ impl Vault {
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         if std::fs::metadata(wal).map_or(0, |m| m.len()) > WAL_TEND_BYTES {
-            self.conn().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            self.conn().noted(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
         }
         Ok(())
     }
+}
+
+/// What SQLCipher and SQLite find wrong with the pages of a file.
+pub(crate) fn faults(conn: &Connection) -> Result<Vec<String>> {
+    // The ciphers' own check reads the file past the log, so the log is written back first.
+    conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?;
+    let mut faults = Vec::new();
+    for sql in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
+        let mut rows = conn.prepare(sql)?;
+        let said = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        faults.extend(said.into_iter().filter(|line| line != "ok"));
+    }
+    Ok(faults)
 }
 
 /// A value of the meta table.

@@ -155,7 +155,7 @@ impl Store {
 
     fn open_door(&self, door: &Door, files: usize) -> Result<()> {
         let opened = match &door.key {
-            Some(key) => Vault::open(self.shared.home.vault(&door.file), key, !door.made, files, door.compartment.clone(), &self.info.id),
+            Some(key) => Vault::open(&self.shared.home, door, key, files, &self.info.id),
             None => Err(Error::NoCompartment(door.compartment.to_string())),
         };
         match opened {
@@ -227,8 +227,9 @@ impl Store {
         read(&self.vaults).get(c).cloned().ok_or_else(|| Error::NoCompartment(c.to_string()))
     }
 
-    /// What follows behind saves and pages: the search index and the write-ahead logs. Call it when nobody waits.
+    /// What follows behind saves and pages: the search index, the write-ahead logs, the reserve. Call it when nobody waits.
     pub fn tend(&self) -> Result<()> {
+        self.shared.home.reserve().make();
         for c in self.compartments() {
             let vault = self.vault(&c)?;
             while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}

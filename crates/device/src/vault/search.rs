@@ -6,10 +6,11 @@ use daftar_core::compartment::Compartment;
 use daftar_core::fold::{index_terms, query_terms};
 use daftar_core::record::plate::fold_plate;
 use daftar_core::record::{Kind, searchable};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use super::query::RecordItem;
 use super::{Store, record};
+use crate::database::Held;
 use crate::error::Result;
 
 /// Records indexed in one transaction.
@@ -36,15 +37,18 @@ pub struct Encounter {
 }
 
 /// Indexes up to `most` records; says how many.
-pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+pub(super) fn index_some(conn: &mut Held<'_>, most: usize) -> Result<usize> {
+    conn.write(|tx| index(tx, most))
+}
+
+fn index(tx: &Connection, most: usize) -> Result<usize> {
     let waiting: Vec<record::RecordRow> = {
         let sql = format!("SELECT r.{} FROM unsearched u JOIN record r ON r.id = u.record LIMIT ?1", record::COLUMNS.replace(", ", ", r."));
         let mut rows = tx.prepare_cached(&sql)?;
         rows.query_map([i64::try_from(most)?], record::row)?.collect::<rusqlite::Result<_>>()?
     };
     for row in &waiting {
-        let state = if row.listed { record::load(&tx, row)? } else { None };
+        let state = if row.listed { record::load(tx, row)? } else { None };
         match state {
             Some(s) => {
                 let terms: Vec<String> = searchable(row.kind, &s.fields).into_iter().map(index_terms).collect();
@@ -57,7 +61,6 @@ pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
         }
         tx.prepare_cached("DELETE FROM unsearched WHERE record = ?1")?.execute([row.id])?;
     }
-    tx.commit()?;
     Ok(waiting.len())
 }
 

@@ -1,4 +1,4 @@
-//! Checks everything again from the bytes up: names, chains, signatures, and that the records are what their changes say. Never mends.
+//! Checks everything again from the bytes up: pages, names, chains, signatures, and that the records are what their changes say. Never mends.
 
 use daftar_core::compartment::Compartment;
 use daftar_core::record::Kind;
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::log::StreamRow;
-use super::{Store, log, record, send};
+use super::{Store, file, log, record, send};
 use crate::error::Result;
 
 /// Changes read at a time.
@@ -20,11 +20,11 @@ const BATCH: u64 = 256;
 pub struct Bad {
     /// Where.
     pub compartment: Compartment,
-    /// The stream or record, as text.
+    /// The stream, record or page, as text.
     pub what: String,
     /// The change's number in the stream, where it is one.
     pub n: Option<u64>,
-    /// Why: `name`, `chain`, `signature`, `attestation`, `state`.
+    /// Why: `name`, `chain`, `signature`, `attestation`, `state`, `file`.
     pub why: &'static str,
 }
 
@@ -51,6 +51,8 @@ impl Store {
                 check_stream(&vault.conn(), &c, &stream, keys.as_ref(), &mut all)?;
             }
             check_records(&vault.conn(), &c, &mut all)?;
+            let faults = vault.conn().noted(|conn| file::faults(conn))?;
+            all.bad.extend(faults.into_iter().map(|what| Bad { compartment: c.clone(), what, n: None, why: "file" }));
         }
         Ok(all)
     }
