@@ -80,6 +80,18 @@ impl Held<'_> {
     }
 }
 
+/// Has a file keep a write-ahead log; SQLite says so only by the way if it could not, and then a commit would be less sure.
+pub(crate) fn keep_log(conn: &Connection) -> rusqlite::Result<()> {
+    // Its row comes before its commit: only the second step says whether that went well.
+    let mut rows = conn.prepare("PRAGMA journal_mode=WAL")?;
+    let modes = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if modes == ["wal"] {
+        return Ok(());
+    }
+    let failed = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(failed, Some(format!("the file keeps no log, but {modes:?}"))))
+}
+
 impl Deref for Held<'_> {
     type Target = Connection;
     fn deref(&self) -> &Connection {

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod desk;
+mod faults;
 mod power;
 mod table;
 mod world;

@@ -13,11 +13,11 @@ use daftar_core::ids::{DeviceId, Epoch};
 use daftar_wire::enrol::{EnrolRequest, Enrolled};
 use daftar_wire::seal;
 use daftar_wire::sign::SigningKey;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
-use crate::database::{Database, Held};
+use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
 use crate::random::random;
 use crate::reserve::Reserve;
@@ -212,13 +212,16 @@ fn connect(path: &Path) -> Result<Connection> {
     let conn = Connection::open(path)?;
     crate::home::private(path, 0o600)?;
     conn.execute_batch(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
+        "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
          PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1024;",
     )
+    .and_then(|()| keep_log(&conn))
     .map_err(|e| {
         tracing::error!(error = %e, "the keyring does not open");
-        let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
-        if full { Error::StorageFull } else { Error::Damaged { what: "keyring".into() } }
+        match e.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Damaged { what: "keyring".into() },
+            _ => e.into(),
+        }
     })?;
     Ok(conn)
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
-use crate::database::{Database, Held};
+use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::keyring::Door;
@@ -47,10 +47,11 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     conn.execute_batch(&pragma)?;
     let cache = (CACHE_KIB / files.max(1)).max(CACHE_KIB_MIN);
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+        "PRAGMA cipher_memory_security=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
          PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-{cache};
          PRAGMA wal_autocheckpoint={WAL_PAGES_MAX};"
     ))
+    .and_then(|()| keep_log(&conn))
     .map_err(|e| match e.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => damaged(),
         _ => e.into(),

@@ -46,7 +46,10 @@ impl Store {
 
     fn save_and_forget_draft(&self, act: &Act) -> Result<Saved> {
         let saved = self.save(act)?;
-        self.own.delete_draft(&act.record)?;
+        if let Err(error) = self.own.delete_draft(&act.record) {
+            // The record is saved, and that is what is said: the next start throws away the draft that stays.
+            tracing::warn!(%error, "a draft outlives its record");
+        }
         Ok(saved)
     }
 
