@@ -5,13 +5,13 @@ use daftar_crash::{Cut, Fault, Kind, Medium, Random, watch, watch_quietly};
 use daftar_device::Error;
 use rusqlite::ffi;
 
+use crate::cuts::{is_kept, lay_out};
 use crate::desk::{Desk, Picture};
-use crate::power::{is_kept, lay_out};
 use crate::table::{Workload, drafts, feed, keyring, saving, sending};
 use crate::world::{Age, PIN, TEAM, World, c, copy, draft, handle, id, open, scratch, stop};
 
 /// Of each kind so many places are played at most, spread evenly over the workload.
-const PLACES_MAX: u64 = 4;
+const PLACES_MAX: u64 = 3;
 
 /// What SQLite is told, on what, and whether it goes on.
 const FAULTS: [(Kind, i32, bool); 4] = [

@@ -1,8 +1,10 @@
 //! What was said to be saved survives: power cuts at every write and sync, failing disks, bit rot. On the real code, in its own folders.
 #![cfg(unix)]
 
+mod cuts;
 mod desk;
 mod faults;
+mod headquarters;
 mod power;
 mod table;
 mod world;

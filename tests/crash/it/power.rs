@@ -2,38 +2,23 @@
 //! Each cut is played in four ways: nothing, some, torn pieces, all of the unsynced survive. A state that two cuts leave is judged once.
 
 use std::collections::BTreeMap;
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-use daftar_crash::{Cut, Kind, Medium, Op, Random, watch, watch_quietly};
+use daftar_crash::{Medium, watch, watch_quietly};
 use daftar_device::Error;
 
+use crate::cuts::{Played, is_kept, lay_out};
 use crate::desk::{Desk, Picture, go_on};
 use crate::table::{Workload, drafts, feed, keyring, saving, sending};
 use crate::world::{Age, World, copy, scratch};
 
-/// What the home showed after so many operations, and the PIN that opened it.
+/// What the home showed, and the PIN that opened it.
 struct Mark {
-    ops: usize,
     picture: Picture,
     pin: String,
 }
 
-/// A workload as it went.
-struct Played {
-    before: Medium,
-    ops: Vec<Op>,
-    first: usize,
-    marks: Vec<Mark>,
-}
-
-/// What belongs to the medium: neither shared memory nor what only a running process has.
-pub fn is_kept(name: &str) -> bool {
-    !name.ends_with("-shm") && name != "lock" && name != "reserve"
-}
-
-fn play(w: &Workload) -> Played {
+fn play(w: &Workload) -> Played<Mark> {
     let world = World::get();
     let dir = scratch();
     let home = dir.path().join("home");
@@ -48,11 +33,11 @@ fn play(w: &Workload) -> Played {
         desk.picture().expect("readable")
     };
     let first = disk.len();
-    let mut marks = vec![Mark { ops: first, picture, pin: desk.pin.clone() }];
+    let mut marks = vec![(first, Mark { picture, pin: desk.pin.clone() })];
     for (i, step) in w.steps.iter().enumerate() {
         step(world, &mut desk).unwrap_or_else(|e| panic!("{}: step {i}: {e}", w.name));
         let ops = disk.len();
-        marks.push(Mark { ops, picture: desk.picture().expect("readable"), pin: desk.pin.clone() });
+        marks.push((ops, Mark { picture: desk.picture().expect("readable"), pin: desk.pin.clone() }));
     }
     desk.close();
     Played { before, ops: disk.ops(), first, marks }
@@ -72,57 +57,17 @@ fn at_rest(age: Age) -> Picture {
     desk.picture().expect("readable")
 }
 
-/// After which operations the power fails: all that is not a write, and so many writes, spread evenly.
-fn cuts(played: &Played, writes_max: usize) -> HashSet<usize> {
-    let of = |writes: bool| (played.first..played.ops.len()).filter(move |i| (played.ops[*i].kind() == Kind::Write) == writes);
-    let writes: Vec<usize> = of(true).collect();
-    let step = writes.len().div_ceil(writes_max.max(1)).max(1);
-    let truncations = of(true).filter(|i| matches!(played.ops[*i], Op::Truncate { .. }));
-    of(false).chain(truncations).chain(writes.iter().copied().step_by(step).take(writes_max)).collect()
-}
-
 /// Plays one workload with all its cuts; says how many states were judged.
 fn survives(w: &Workload) -> usize {
-    let played = play(w);
-    let cuts = cuts(&played, w.writes_max);
-    let mut medium = played.before.clone();
-    let mut judged: HashSet<u64> = HashSet::new();
-    for (i, op) in played.ops.iter().enumerate() {
-        medium.take(op);
-        if !cuts.contains(&i) {
-            continue;
-        }
-        let done = played.marks.iter().filter(|m| m.ops <= i + 1).count().max(1) - 1;
-        for (mode, cut) in Cut::ALL.into_iter().enumerate() {
-            let files = medium.after_cut(cut, &mut Random((i * 4 + mode) as u64));
-            let mut hasher = DefaultHasher::new();
-            (&files, done).hash(&mut hasher);
-            if judged.insert(hasher.finish()) {
-                let what = format!("{}: cut after operation {i} of {}, {cut:?} survives, {done} acts done", w.name, played.ops.len());
-                let now = &played.marks[done];
-                judge(&what, &files, now, played.marks.get(done + 1).unwrap_or(now));
-            }
-        }
-    }
-    judged.len()
-}
-
-/// Writes what a cut left into a folder.
-pub fn lay_out(files: &BTreeMap<String, Vec<u8>>, home: &Path) {
-    for folder in ["vault", "officer"] {
-        std::fs::create_dir_all(home.join(folder)).expect("a folder");
-    }
-    // A link: what a home gives back when it is full is its name alone.
-    std::fs::hard_link(World::get().home(Age::Empty).join("reserve"), home.join("reserve")).expect("a link");
-    for (name, bytes) in files {
-        std::fs::write(home.join(name), bytes).expect("a file");
-    }
+    play(w).each_state(w.name, w.writes_max, judge)
 }
 
 fn judge(what: &str, files: &BTreeMap<String, Vec<u8>>, now: &Mark, next: &Mark) {
     let dir = scratch();
     let home = dir.path().join("home");
     lay_out(files, &home);
+    // A link: what a home gives back when it is full is its name alone.
+    std::fs::hard_link(World::get().home(Age::Empty).join("reserve"), home.join("reserve")).expect("a link");
     let _quick = watch_quietly(&home);
     let mut desk = Desk::at(&home);
     let officers = desk.device().and_then(|d| d.keyring().officers()).unwrap_or_else(|e| panic!("{what}: the keyring: {e}"));

@@ -45,7 +45,8 @@ pub fn workloads() -> Vec<Workload> {
                 let large = "x".repeat(daftar_device::draft::DRAFT_BYTES_MAX + 1);
                 match keep(d, 90, &large) {
                     Err(Error::Input(_)) => keep(d, 90, "shorter"),
-                    Ok(()) | Err(_) => Err(Error::Unexpected("it was taken".into())),
+                    Ok(()) => Err(Error::Unexpected("it was taken".into())),
+                    Err(e) => Err(e),
                 }
             }],
         ),

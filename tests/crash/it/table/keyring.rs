@@ -35,7 +35,8 @@ pub fn workloads() -> Vec<Workload> {
             &[
                 |_, d| match d.device()?.unlock("imt-1-moi-1", "00000000") {
                     Err(Error::PinWrong { .. }) => Ok(()),
-                    Ok(_) | Err(_) => Err(Error::Unexpected("it opened".into())),
+                    Ok(_) => Err(Error::Unexpected("it opened".into())),
+                    Err(e) => Err(e),
                 },
                 |_, d| d.unlock().map(drop),
             ],

@@ -28,12 +28,12 @@ pub struct Workload {
 
 /// Acts of an officer who has unlocked a home with work in it.
 pub fn acts(name: &'static str, steps: &[Step]) -> Workload {
-    Workload { name, age: Age::Worked, opens: false, steps: steps.to_vec(), writes_max: 12 }
+    Workload { name, age: Age::Worked, opens: false, steps: steps.to_vec(), writes_max: 8 }
 }
 
 /// Acts that begin with the opening.
 pub fn from_opening(name: &'static str, age: Age, steps: &[Step]) -> Workload {
-    Workload { name, age, opens: true, steps: steps.to_vec(), writes_max: 12 }
+    Workload { name, age, opens: true, steps: steps.to_vec(), writes_max: 8 }
 }
 
 impl Workload {

@@ -46,7 +46,8 @@ pub fn workloads() -> Vec<Workload> {
                 receipted.head.0[0] ^= 1;
                 match d.store().receipted(&receipted, &bytes) {
                     Err(Error::Fork(_)) => Ok(()),
-                    Ok(_) | Err(_) => Err(Error::Unexpected("it was believed".into())),
+                    Ok(_) => Err(Error::Unexpected("it was believed".into())),
+                    Err(e) => Err(e),
                 }
             }],
         ),
