@@ -5,6 +5,8 @@ mod cuts;
 mod desk;
 mod faults;
 mod headquarters;
+mod migration;
 mod power;
+mod rot;
 mod table;
 mod world;

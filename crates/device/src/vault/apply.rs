@@ -73,9 +73,8 @@ impl Store {
             // It is asked for again when its key has been handed over, or its file is whole.
             return Ok(Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() });
         }
-        let vault = self.vault(c)?;
         let segments = self.readable(c, items)?;
-        let (done, refused, end_mismatch) = vault.write(|tx| self.take(tx, c, items, segments, end))?;
+        let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take(tx, c, items, segments, end)))?;
         let mut stamp = held(&self.stamp);
         *stamp = stamp.seen(done.last, self.now_ms());
         drop(stamp);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use daftar_core::ids::{DeviceId, Incarnation};
 use daftar_wire::stream::StreamId;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
@@ -45,6 +46,7 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     crate::home::private(path, 0o600)?;
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", Zeroizing::new(hex(key)).as_str()));
     conn.execute_batch(&pragma)?;
+    keep_as_it_is(&conn);
     let cache = (CACHE_KIB / files.max(1)).max(CACHE_KIB_MIN);
     conn.execute_batch(&format!(
         "PRAGMA cipher_memory_security=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
@@ -53,9 +55,10 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     ))
     .and_then(|()| keep_log(&conn))
     .map_err(|e| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => damaged(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(),
         _ => e.into(),
     })?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)
 }
@@ -65,8 +68,9 @@ impl Vault {
     pub(crate) fn open(home: &Home, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize, device: &DeviceId) -> Result<Self> {
         let (path, name) = (home.vault(&door.file), door.compartment.clone());
         let mut conn = open_encrypted(&path, key, !door.made, files, name.as_str())?;
-        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
-        let begun = conn.prepare("SELECT 1 FROM stream WHERE own")?.exists([])?;
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn).inspect_err(|_| keep_as_it_is(&conn))?;
+        let begun =
+            conn.prepare("SELECT 1 FROM stream WHERE own").and_then(|mut rows| rows.exists([])).inspect_err(|_| keep_as_it_is(&conn))?;
         if !begun {
             let stream = StreamId { compartment: name.clone(), device: *device, incarnation: Incarnation(random()?) };
             conn.execute(
@@ -82,6 +86,11 @@ impl Vault {
     /// The one connection; whoever holds it is alone in this file.
     pub(crate) fn conn(&self) -> Held<'_> {
         self.db.conn()
+    }
+
+    /// The file is damaged: nothing is written to it any more, not even what stands in its log.
+    pub(crate) fn leave_as_it_is(&self) {
+        keep_as_it_is(&self.conn());
     }
 
     /// One act in one transaction.
@@ -100,6 +109,13 @@ impl Vault {
     }
 }
 
+/// Closing the file leaves its log where it is.
+fn keep_as_it_is(conn: &Connection) {
+    if let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::warn!(%error, "a damaged file may take in its log");
+    }
+}
+
 /// What SQLCipher and SQLite find wrong with the pages of a file.
 pub(crate) fn faults(conn: &Connection) -> Result<Vec<String>> {
     // The ciphers' own check reads the file past the log, so the log is written back first.
@@ -107,8 +123,13 @@ pub(crate) fn faults(conn: &Connection) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for sql in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
         let mut rows = conn.prepare(sql)?;
-        let said = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-        faults.extend(said.into_iter().filter(|line| line != "ok"));
+        let said = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>();
+        match said {
+            Ok(said) => faults.extend(said.into_iter().filter(|line| line != "ok")),
+            // SQLCipher ends the check itself with no better word than this where it comes upon such a page.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::Unknown) => faults.push("a page of it is not what was written".into()),
+            Err(e) => return Err(e.into()),
+        }
     }
     Ok(faults)
 }

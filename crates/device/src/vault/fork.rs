@@ -13,8 +13,7 @@ use crate::random::random;
 impl Store {
     /// Begins a new stream in the compartment and appends there what waits; says how many changes that were.
     pub fn begin_anew(&self, c: &Compartment) -> Result<u64> {
-        let vault = self.vault(c)?;
-        let anew = vault.write(|tx| self.anew(tx, c))?;
+        let anew = self.within(c, |vault| vault.write(|tx| self.anew(tx, c)))?;
         tracing::warn!(compartment = %c, changes = anew, "a new incarnation was begun");
         Ok(anew)
     }

@@ -148,7 +148,10 @@ impl Store {
         });
         opened.into_iter().collect::<Result<()>>()?;
         for c in self.compartments() {
-            self.refresh_grant(&c)?;
+            match self.refresh_grant(&c) {
+                Ok(()) | Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }
@@ -180,8 +183,8 @@ impl Store {
         for draft in self.own.drafts()? {
             if let Some(compartment) = &draft.compartment
                 && !draft.amends
-                && let Ok(vault) = self.vault(compartment)
-                && record::find(&vault.conn(), &draft.record)?.is_some()
+                && self.compartments().contains(compartment)
+                && self.within_each(compartment, |vault| record::find(&vault.conn(), &draft.record))?.flatten().is_some()
             {
                 self.own.delete_draft(&draft.record)?;
             }
@@ -223,6 +226,29 @@ impl Store {
         self.shared.clock.now_ms()
     }
 
+    /// Does something in a compartment's file. Where the file turns out to be damaged, its compartment alone is closed.
+    pub(crate) fn within<T>(&self, c: &Compartment, f: impl FnOnce(&Vault) -> Result<T>) -> Result<T> {
+        let vault = self.vault(c)?;
+        let done = f(&vault);
+        if !matches!(done, Err(Error::Damaged { .. })) {
+            return done;
+        }
+        tracing::error!(compartment = %c, "a compartment's file is damaged; it is left as it is");
+        vault.leave_as_it_is();
+        write(&self.vaults).remove(c);
+        write(&self.closed).insert(c.clone());
+        Err(Error::Damaged { what: c.to_string() })
+    }
+
+    /// The same where other compartments have more to say: a damaged file says nothing.
+    pub(crate) fn within_each<T>(&self, c: &Compartment, f: impl FnOnce(&Vault) -> Result<T>) -> Result<Option<T>> {
+        match self.within(c, f) {
+            Ok(done) => Ok(Some(done)),
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     pub(crate) fn vault(&self, c: &Compartment) -> Result<Arc<Vault>> {
         read(&self.vaults).get(c).cloned().ok_or_else(|| Error::NoCompartment(c.to_string()))
     }
@@ -231,9 +257,10 @@ impl Store {
     pub fn tend(&self) -> Result<()> {
         self.shared.home.reserve().make();
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
-            vault.checkpoint()?;
+            self.within_each(&c, |vault| {
+                while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
+                vault.checkpoint()
+            })?;
         }
         self.check_unchecked()
     }
@@ -241,7 +268,10 @@ impl Store {
     /// Attests what is the officer's and signs the own heads, as it is done when he locks.
     pub fn lock(&self) -> Result<()> {
         for c in self.compartments() {
-            self.sign_own(&c)?;
+            match self.sign_own(&c) {
+                Ok(()) | Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }

@@ -102,13 +102,14 @@ impl Store {
         let now_ms = self.now_ms();
         self.authorize(Action::Write, compartment)?;
         let clock = self.shared.keyring.clock_reading(now_ms)?;
-        let vault = self.vault(compartment)?;
-        let (done, stamp) = vault.write(|tx| {
-            let stream = log::own(tx)?;
-            let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };
-            let done = f(&mut w)?;
-            log::keep(tx, &w.stream)?;
-            Ok((done, w.stream.stamp))
+        let (done, stamp) = self.within(compartment, |vault| {
+            vault.write(|tx| {
+                let stream = log::own(tx)?;
+                let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };
+                let done = f(&mut w)?;
+                log::keep(tx, &w.stream)?;
+                Ok((done, w.stream.stamp))
+            })
         })?;
         let mut last = held(&self.stamp);
         *last = (*last).max(stamp);
