@@ -42,7 +42,7 @@ fn kills(place: &Place, kills: u64, seed: Option<u64>) -> Result<()> {
     ensure!(kills > 0, "--kills wants at least 1");
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(kills) >> 32);
     say::line(&format!("seed {seed}"));
-    let bin_dir = setup::binaries(place)?;
+    let bin_dir = setup::commands(place)?;
     let began = Instant::now();
     let mut command = place.cargo(&["test", "-p", "daftar-tests", "--test", "it"]);
     command.args(place.locked()).args(["--", "--nocapture", "kills_at_random_moments"]);

@@ -166,6 +166,36 @@ fn unlocking_bears_a_failing_disk() {
 }
 
 #[test]
+fn after_a_failed_sync_the_file_is_opened_anew_before_the_next_write() {
+    let dir = scratch();
+    let home = dir.path().join("home");
+    copy(World::get().home(Age::Worked), &home);
+    let disk = watch(&home);
+    let store = open(&home).expect("a home").unlock(&handle(1), PIN).expect("the PIN");
+    let opened = |act: &dyn Fn()| {
+        let before = disk.opened();
+        act();
+        disk.opened() - before
+    };
+    assert_eq!(opened(&|| drop(store.save(&stop(20)).expect("saved"))), 0, "a good disk costs no opening");
+    disk.fail(Some(Fault { on: Kind::Sync, after: 0, code: ffi::SQLITE_IOERR_FSYNC, lasts: false }));
+    assert!(matches!(store.save(&stop(21)), Err(Error::Database(_))), "it is not saved");
+    assert!(opened(&|| drop(store.save(&stop(21)).expect("saved"))) > 0, "nothing is built on what the system may only pretend");
+    assert_eq!(opened(&|| drop(store.save(&stop(22)).expect("saved"))), 0, "once");
+    for keep in [0, 1] {
+        disk.fail(Some(Fault { on: Kind::Sync, after: 0, code: ffi::SQLITE_IOERR_FSYNC, lasts: false }));
+        let failed = if keep == 0 { store.own().keep_draft(&draft(50, "0")) } else { store.note_contact(contact()) };
+        assert!(matches!(failed, Err(Error::Database(_))));
+        let again = || if keep == 0 { store.own().keep_draft(&draft(50, "0")) } else { store.note_contact(contact()) };
+        assert!(opened(&|| again().expect("kept")) > 0, "drafts and keyring do the same");
+    }
+}
+
+fn contact() -> daftar_device::keyring::ContactOutcome {
+    daftar_device::keyring::ContactOutcome::Failed { code: "no_link".into() }
+}
+
+#[test]
 fn on_a_full_medium_the_save_says_so_and_the_reserve_keeps_the_draft() {
     let dir = scratch();
     let home = dir.path().join("home");

@@ -62,6 +62,8 @@ struct Inner {
     ops: Vec<Op>,
     /// Nothing is written down.
     forgets: bool,
+    /// How often a file was opened.
+    opened: u64,
     fault: Option<Fault>,
     /// How often the fault has struck.
     struck: u64,
@@ -133,6 +135,15 @@ impl Disk {
     /// All that was done.
     pub fn ops(&self) -> Vec<Op> {
         held(&self.inner).ops.clone()
+    }
+
+    /// How often a file was opened.
+    pub fn opened(&self) -> u64 {
+        held(&self.inner).opened
+    }
+
+    pub(crate) fn note_open(&self) {
+        held(&self.inner).opened += 1;
     }
 
     /// Makes something fail; `None` lifts it.

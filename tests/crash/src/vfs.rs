@@ -1,5 +1,7 @@
 //! The VFS: the system's own, with every write, sync and name told to the watched folder first. The one file with `unsafe`; it hands
 //! pointers through and keeps none beyond the life that SQLite gives them.
+#![expect(unsafe_code, reason = "a VFS is a table of C functions")]
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -131,6 +133,7 @@ unsafe extern "C" fn open(
     let journal = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
     let syncs_dir = flags & ffi::SQLITE_OPEN_CREATE != 0 && flags & journal != 0;
     let watched = found.map_or(std::ptr::null_mut(), |(_, (disk, name))| {
+        disk.note_open();
         if is_new {
             disk.done(Op::Create { name: name.clone() });
         }
