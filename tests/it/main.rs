@@ -6,4 +6,5 @@ mod cuts;
 mod exchange;
 mod fake_server;
 mod golden;
+mod kills;
 mod unknown_fields;

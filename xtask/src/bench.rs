@@ -1,5 +1,6 @@
 //! `./x bench` and `./x soak`. Figures and endurance; neither is part of the gate.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +10,7 @@ use crate::place::Place;
 use crate::{say, setup};
 
 const SOAK_MINUTES: u64 = 60;
+const SOAK_KILLS: u64 = 500;
 
 /// The figures, in release mode; the words go to the benchmark itself.
 pub fn figures(place: &Place, words: &[String]) -> Result<()> {
@@ -20,13 +22,38 @@ pub fn figures(place: &Place, words: &[String]) -> Result<()> {
     child::must(&mut command, "daftar-bench", Show::Build).map(drop)
 }
 
-/// The process tests again and again, with `DAFTAR_SOAK=1`, until the time is over or one fails.
+/// Kills of real commands first; then the process tests again and again, with `DAFTAR_SOAK=1`, until the time is over or one fails.
+/// Whoever asks for one of the two gets that one alone.
 pub fn soak(place: &Place, words: &[String]) -> Result<()> {
-    let minutes = match words {
-        [] => SOAK_MINUTES,
-        [flag, number] if flag == "--minutes" => number.parse().context("--minutes wants a number")?,
-        _ => bail!("soak takes --minutes N"),
-    };
+    match words {
+        [] => kills(place, SOAK_KILLS, None).and_then(|()| rounds(place, SOAK_MINUTES)),
+        [flag, number] if flag == "--minutes" => rounds(place, number.parse().context("--minutes wants a number")?),
+        [flag, number] if flag == "--kills" => kills(place, number.parse().context("--kills wants a number")?, None),
+        [flag, number, seed, value] if flag == "--kills" && seed == "--seed" => {
+            let seed = value.parse().context("--seed wants a number")?;
+            kills(place, number.parse().context("--kills wants a number")?, Some(seed))
+        }
+        _ => bail!("soak takes --minutes N or --kills N [--seed S]"),
+    }
+}
+
+/// Real commands killed at random moments; the seed is printed first and last, and plays the same moments again.
+fn kills(place: &Place, kills: u64, seed: Option<u64>) -> Result<()> {
+    ensure!(kills > 0, "--kills wants at least 1");
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(kills) >> 32);
+    say::line(&format!("seed {seed}"));
+    let bin_dir = setup::commands(place)?;
+    let began = Instant::now();
+    let mut command = place.cargo(&["test", "-p", "daftar-tests", "--test", "it"]);
+    command.args(place.locked()).args(["--", "--nocapture", "kills_at_random_moments"]);
+    command.env("DAFTAR_BIN_DIR", bin_dir).env("DAFTAR_KILLS", kills.to_string()).env("DAFTAR_SEED", seed.to_string());
+    child::must(&mut command, &format!("{kills} kills with seed {seed}"), Show::All)?;
+    say::done(&format!("{kills} kills"), began.elapsed());
+    say::line(&format!("seed {seed}"));
+    Ok(())
+}
+
+fn rounds(place: &Place, minutes: u64) -> Result<()> {
     ensure!(minutes > 0, "--minutes wants at least 1");
     say::note(&format!("the process tests of tests/it, with DAFTAR_SOAK=1, again and again for {minutes} minutes"));
     let bin_dir = setup::binaries(place)?;

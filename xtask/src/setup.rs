@@ -67,6 +67,16 @@ pub fn binaries(place: &Place) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The two commands, without the window.
+pub fn commands(place: &Place) -> Result<PathBuf> {
+    let mut command = place.cargo(&["build", "--bins", "-p", "daftar-device", "-p", "daftar-sync-server"]);
+    command.args(place.locked());
+    child::must(&mut command, "cargo build", Show::Build)?;
+    let folder = place.bin_dir("debug");
+    keep(&place.target.join("debug"), &folder, &["daftar", "daftar-server"])?;
+    Ok(folder)
+}
+
 /// The two commands in release mode, for figures.
 pub fn release_commands(place: &Place) -> Result<PathBuf> {
     let mut command = place.cargo(&["build", "--release", "--bins", "-p", "daftar-device", "-p", "daftar-sync-server"]);

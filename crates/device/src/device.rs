@@ -36,7 +36,7 @@ impl Device {
     /// The same with another clock.
     pub fn open_with(home: &Path, clock: Box<dyn Clock>) -> Result<Self> {
         let home = Home::open(home)?;
-        let keyring = Keyring::open(&home.keyring())?;
+        let keyring = Keyring::open(&home.keyring(), home.reserve())?;
         Ok(Self { shared: Arc::new(Shared { home, keyring, clock }) })
     }
 
@@ -74,7 +74,11 @@ impl Device {
     /// Opens an officer's keys by his PIN, and his compartments with them.
     pub fn unlock(&self, handle: &str, pin: &str) -> Result<Store> {
         let session = self.shared.keyring.unlock(handle, pin, self.now_ms())?;
-        Store::open(self.shared.clone(), session)
+        let opened = Store::open(self.shared.clone(), session);
+        if matches!(opened, Err(Error::StorageFull)) {
+            self.shared.home.reserve().free();
+        }
+        opened
     }
 
     /// An identity for a record that is begun now.

@@ -3,10 +3,10 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::database::{Database, Held};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::keyring::Session;
@@ -42,22 +42,23 @@ pub struct Draft {
 
 /// The officer's own file.
 pub struct OwnFile {
-    conn: Mutex<Connection>,
+    db: Database,
 }
 
 impl OwnFile {
     pub(crate) fn open(shared: &Shared, session: &Session) -> Result<Self> {
-        let path = shared.home.own(&session.own_file);
+        let (path, key) = (shared.home.own(&session.own_file), session.own_key.clone());
         let mut conn = open_encrypted(&path, &session.own_key, !session.own_made, usize::MAX, "drafts")?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
         if !session.own_made {
             shared.keyring.own_file_made(&session.officer.id)?;
         }
-        Ok(Self { conn: Mutex::new(conn) })
+        let open = move || open_encrypted(&path, &key, false, usize::MAX, "drafts");
+        Ok(Self { db: Database::over(conn, shared.home.reserve().clone(), open) })
     }
 
-    fn conn(&self) -> MutexGuard<'_, Connection> {
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn conn(&self) -> Held<'_> {
+        self.db.conn()
     }
 
     /// The forms that were begun, the latest first.
@@ -74,13 +75,20 @@ impl OwnFile {
         Ok(self.conn().prepare_cached(sql)?.query_row([record.0], draft).optional()?)
     }
 
-    /// Keeps a form as it stands.
+    /// Keeps a form as it stands; on a full medium in the room of the reserve.
     pub fn keep_draft(&self, d: &Draft) -> Result<()> {
         if d.form.len() > DRAFT_BYTES_MAX {
             return Err(Error::Input(format!("the form has {} bytes, at most {DRAFT_BYTES_MAX}", d.form.len())));
         }
-        self.conn()
-            .prepare_cached(
+        match self.put_draft(d) {
+            Err(Error::StorageFull) => self.put_draft(d),
+            kept => kept,
+        }
+    }
+
+    fn put_draft(&self, d: &Draft) -> Result<()> {
+        self.db.write(|tx| {
+            tx.prepare_cached(
                 "INSERT INTO draft(record, kind, compartment, amends, form, kept_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT(record) DO UPDATE SET compartment = excluded.compartment, form = excluded.form, kept_ms = excluded.kept_ms",
             )?
@@ -92,13 +100,13 @@ impl OwnFile {
                 d.form,
                 int(d.kept_ms)
             ])?;
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Throws a form away: it was saved, or the officer says so.
     pub fn delete_draft(&self, record: &RecordId) -> Result<()> {
-        self.conn().execute("DELETE FROM draft WHERE record = ?1", [record.0])?;
-        Ok(())
+        self.db.write(|tx| Ok(tx.execute("DELETE FROM draft WHERE record = ?1", [record.0]).map(drop)?))
     }
 
     pub(crate) fn confirmed(&self) -> Result<Option<Vec<u8>>> {
@@ -106,8 +114,7 @@ impl OwnFile {
     }
 
     pub(crate) fn set_confirmed(&self, cursors: &[u8]) -> Result<()> {
-        self.conn().execute("INSERT OR REPLACE INTO confirmed(one, cursors) VALUES (1, ?1)", [cursors])?;
-        Ok(())
+        self.db.write(|tx| Ok(tx.execute("INSERT OR REPLACE INTO confirmed(one, cursors) VALUES (1, ?1)", [cursors]).map(drop)?))
     }
 }
 

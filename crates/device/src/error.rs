@@ -128,6 +128,10 @@ impl From<rusqlite::Error> for Error {
     fn from(e: rusqlite::Error) -> Self {
         match e.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull,
+            // SQLCipher says that it is out of memory where a page is not what was written.
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::OutOfMemory) => {
+                Self::Damaged { what: "a file".into() }
+            }
             _ => Self::Database(e),
         }
     }

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::reserve::Reserve;
 
 /// SQLite before this loses data when a write-ahead log is reset at the wrong moment.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -12,6 +14,7 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
+    reserve: Arc<Reserve>,
     /// Held for as long as the home is open.
     _lock: File,
 }
@@ -28,10 +31,15 @@ impl Home {
         let lock = File::options().create(true).truncate(false).write(true).open(&path)?;
         private(&path, 0o600)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { dir: dir.to_owned(), reserve: Arc::new(Reserve::at(dir.join("reserve"))), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Error::AlreadyOpen),
             Err(TryLockError::Error(e)) => Err(e.into()),
         }
+    }
+
+    /// What is given back when the medium is full.
+    pub(crate) fn reserve(&self) -> &Arc<Reserve> {
+        &self.reserve
     }
 
     /// The keyring's file.

@@ -2,6 +2,7 @@
 //! Knows nothing of the window: whoever shows something calls this.
 
 pub mod clock;
+mod database;
 pub mod device;
 pub mod draft;
 mod error;
@@ -9,6 +10,7 @@ pub mod form;
 mod home;
 pub mod keyring;
 mod random;
+mod reserve;
 mod sql;
 pub mod sync;
 #[cfg(test)]
@@ -18,4 +20,5 @@ pub mod vault;
 pub use daftar_wire::{WireError, json, message::Verdict};
 pub use device::{Device, read_code};
 pub use error::{Error, Result};
+pub use reserve::RESERVE_BYTES;
 pub use vault::Store;

@@ -50,12 +50,25 @@ pub(crate) fn open_encrypted(path: &Path, key: &DatabaseKey, make: bool, durabil
         Durability::Rebuilt => "NORMAL",
     };
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA busy_timeout={BUSY_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};
+        "PRAGMA cipher_memory_security=OFF; PRAGMA busy_timeout={BUSY_MS}; PRAGMA synchronous={synchronous};
          PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"
     ))?;
+    keep_log(&conn)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     crate::keys::private_file(path)?;
     Ok(conn)
+}
+
+/// Has the file keep a write-ahead log; SQLite says so only by the way if it could not, and then a commit would be less sure.
+fn keep_log(conn: &Connection) -> Result<()> {
+    // Its row comes before its commit: only the second step says whether that went well.
+    let mut rows = conn.prepare("PRAGMA journal_mode=WAL")?;
+    let modes = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if modes == ["wal"] {
+        return Ok(());
+    }
+    let failed = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(failed, Some(format!("the file keeps no log, but {modes:?}"))).into())
 }
 
 /// A database: headquarters' own, or the projection of it.

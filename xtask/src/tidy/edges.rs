@@ -48,6 +48,12 @@ const ROOMS: &[Room] = &[
         never: &["tauri"],
     },
     Room {
+        name: "daftar-crash",
+        ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server", "daftar-tests"],
+        only: &[],
+        never: &["tauri"],
+    },
+    Room {
         name: "daftar-bench",
         ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server", "daftar-tests"],
         only: &[],
@@ -57,7 +63,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Only these speak SQL.
-const SQL_ROOMS: &[&str] = &["daftar-device", "daftar-sync-server", "daftar-bench"];
+const SQL_ROOMS: &[&str] = &["daftar-device", "daftar-sync-server", "daftar-bench", "daftar-crash"];
 /// Nowhere in the whole graph.
 const BANNED: &[&str] = &["axum", "axum-core"];
 /// What of uuid would bring randomness, a clock or serde into core.
@@ -115,7 +121,7 @@ fn room(name: &str, uses: &[Use]) -> Vec<Finding> {
             refuse(format!("never uses {}", one.name));
         }
         if one.name == "rusqlite" && !SQL_ROOMS.contains(&name) {
-            refuse("does not speak SQL: rusqlite belongs to device, sync-server and bench".to_owned());
+            refuse("does not speak SQL: rusqlite belongs to device, sync-server, bench and crash".to_owned());
         }
         let feature = one.features.iter().find(|feature| UUID_FEATURES.contains(&feature.as_str()));
         if let (true, "uuid", Some(feature)) = (name == "daftar-core", one.name.as_str(), feature) {
@@ -153,6 +159,7 @@ mod tests {
             ("daftar-sync-server", "tauri"),
             ("daftar-tests", "daftar-app"),
             ("daftar-tests", "rusqlite"),
+            ("daftar-crash", "tauri"),
         ] {
             assert_eq!(faults(name, &[used]).len(), 1, "{name} -> {used}");
         }

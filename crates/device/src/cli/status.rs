@@ -64,6 +64,7 @@ pub fn verify(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
             }
             lines.extend(v.bad.iter().map(|b| match b.n {
                 Some(n) => format!("  {}: stream {}, change {n}: {} does not hold", b.compartment, b.what, b.why),
+                None if b.why == "file" => format!("  {}: its file is damaged: {}", b.compartment, b.what),
                 None => format!("  {}: record {}: {} does not hold", b.compartment, b.what, b.why),
             }));
             lines

@@ -45,13 +45,15 @@ impl Keyring {
             ContactOutcome::Finished { hq_time_ms } => (Some(int(*hq_time_ms)), None),
             ContactOutcome::Failed { code } => (None, Some(code.as_str())),
         };
-        self.conn().execute(
-            "INSERT INTO contact(one, hq_time_ms, device_time_ms, error, tried_ms) VALUES (1, ?1, iif(?1 IS NULL, NULL, ?2), ?3, ?2)
+        self.db.write(|tx| {
+            tx.execute(
+                "INSERT INTO contact(one, hq_time_ms, device_time_ms, error, tried_ms) VALUES (1, ?1, iif(?1 IS NULL, NULL, ?2), ?3, ?2)
              ON CONFLICT(one) DO UPDATE SET hq_time_ms = coalesce(excluded.hq_time_ms, hq_time_ms),
              device_time_ms = coalesce(excluded.device_time_ms, device_time_ms), error = excluded.error, tried_ms = excluded.tried_ms",
-            params![reached, int(now_ms), code],
-        )?;
-        Ok(())
+                params![reached, int(now_ms), code],
+            )?;
+            Ok(())
+        })
     }
 
     /// What is remembered of headquarters.
@@ -87,8 +89,9 @@ impl Keyring {
 
     /// Keeps a setting of the screens.
     pub fn set_setting(&self, key: &str, value: &str) -> Result<()> {
-        self.conn()
-            .execute("INSERT INTO setting(k, v) VALUES (?1, ?2) ON CONFLICT(k) DO UPDATE SET v = excluded.v", params![key, value])?;
-        Ok(())
+        self.db.write(|tx| {
+            tx.execute("INSERT INTO setting(k, v) VALUES (?1, ?2) ON CONFLICT(k) DO UPDATE SET v = excluded.v", params![key, value])?;
+            Ok(())
+        })
     }
 }

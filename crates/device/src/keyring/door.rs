@@ -124,11 +124,7 @@ impl Keyring {
 
     /// A compartment is open to the officer by a notice.
     pub(crate) fn grant(&self, session: &Session, name: &Compartment, access: Access) -> Result<()> {
-        let mut conn = self.conn();
-        let tx = conn.transaction()?;
-        Self::make_door(&tx, &session.officer.id, name, access, Some(session))?;
-        tx.commit()?;
-        Ok(())
+        self.db.write(|tx| Self::make_door(tx, &session.officer.id, name, access, Some(session)))
     }
 
     /// The officer's doors, by compartment.
@@ -161,26 +157,26 @@ impl Keyring {
 
     /// Hands the keys that this officer holds to colleagues whose doors still wait for them.
     pub(crate) fn hand_over(&self, doors: &[Door]) -> Result<()> {
-        let conn = self.conn();
-        let mut waiting = conn.prepare(
-            "SELECT d.officer, o.sealing_key FROM door d JOIN officer o ON o.id = d.officer WHERE d.file = ?1 AND d.key IS NULL",
-        )?;
-        for door in doors {
-            let Some(key) = &door.key else { continue };
-            let heirs = waiting
-                .query_map([&door.file], |r| Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, SealingKey>(1)?)))?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            for (officer, to) in heirs {
-                let sealed = seal_key(&to, &door.file, &door.compartment, key)?;
-                conn.execute("UPDATE door SET key = ?1 WHERE officer = ?2 AND file = ?3", params![sealed, officer, door.file])?;
+        self.db.write(|conn| {
+            let mut waiting = conn.prepare(
+                "SELECT d.officer, o.sealing_key FROM door d JOIN officer o ON o.id = d.officer WHERE d.file = ?1 AND d.key IS NULL",
+            )?;
+            for door in doors {
+                let Some(key) = &door.key else { continue };
+                let heirs = waiting
+                    .query_map([&door.file], |r| Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, SealingKey>(1)?)))?
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                for (officer, to) in heirs {
+                    let sealed = seal_key(&to, &door.file, &door.compartment, key)?;
+                    conn.execute("UPDATE door SET key = ?1 WHERE officer = ?2 AND file = ?3", params![sealed, officer, door.file])?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Notes that a compartment's file exists: from now on its absence is a loss.
     pub(crate) fn file_made(&self, file: &str) -> Result<()> {
-        self.conn().execute("UPDATE compartment SET made = 1 WHERE file = ?1", [file])?;
-        Ok(())
+        self.db.write(|tx| Ok(tx.execute("UPDATE compartment SET made = 1 WHERE file = ?1", [file]).map(drop)?))
     }
 }

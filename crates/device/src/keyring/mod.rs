@@ -7,18 +7,20 @@ mod officer;
 mod pin;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use daftar_core::ids::{DeviceId, Epoch};
 use daftar_wire::enrol::{EnrolRequest, Enrolled};
 use daftar_wire::seal;
 use daftar_wire::sign::SigningKey;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
+use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
 use crate::random::random;
+use crate::reserve::Reserve;
 
 pub use contact::{Contact, ContactOutcome};
 pub use door::Door;
@@ -45,7 +47,7 @@ impl Protection {
 
 /// The keyring's database.
 pub struct Keyring {
-    conn: Mutex<Connection>,
+    db: Database,
 }
 
 /// Keys made for an officer who is being enrolled, until headquarters has answered.
@@ -71,24 +73,15 @@ pub(crate) struct DeviceRow {
 
 impl Keyring {
     /// Opens the keyring, made if it is not there.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let mut conn = Connection::open(path)?;
-        crate::home::private(path, 0o600)?;
-        conn.execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
-             PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1024;",
-        )
-        .map_err(|e| {
-            tracing::error!(error = %e, "the keyring does not open");
-            let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
-            if full { Error::StorageFull } else { Error::Damaged { what: "keyring".into() } }
-        })?;
+    pub(crate) fn open(path: &Path, reserve: &Arc<Reserve>) -> Result<Self> {
+        let mut conn = connect(path)?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
-        Ok(Self { conn: Mutex::new(conn) })
+        let path = path.to_owned();
+        Ok(Self { db: Database::over(conn, reserve.clone(), move || connect(&path)) })
     }
 
-    fn conn(&self) -> MutexGuard<'_, Connection> {
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn conn(&self) -> Held<'_> {
+        self.db.conn()
     }
 
     /// What protects the device's own private keys.
@@ -114,7 +107,7 @@ impl Keyring {
     }
 
     fn pending(&self, secret: [u8; 16], pin: &str) -> Result<OfficerKeys> {
-        let conn = self.conn();
+        let mut conn = self.conn();
         let kept: Option<Sealed> = conn
             .query_row("SELECT salt, memory_kib, passes, lanes, nonce, sealed FROM pending WHERE secret = ?1", [secret], |r| {
                 Sealed::row(r, 0)
@@ -125,16 +118,19 @@ impl Keyring {
         }
         let keys = OfficerKeys::draw()?;
         let s = Sealed::seal(pin, &keys)?;
-        conn.execute(
-            "INSERT OR REPLACE INTO pending(secret, salt, memory_kib, passes, lanes, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![secret, s.salt, s.cost.memory_kib, s.cost.passes, s.cost.lanes, s.nonce, s.sealed],
-        )?;
+        conn.write(|tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO pending(secret, salt, memory_kib, passes, lanes, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![secret, s.salt, s.cost.memory_kib, s.cost.passes, s.cost.lanes, s.nonce, s.sealed],
+            )?;
+            Ok(())
+        })?;
         Ok(keys)
     }
 
     /// The device's Ed25519 key and the public half of its X25519 key.
     fn device_keys(&self, name: &str) -> Result<(SigningKey, seal::SealingKey)> {
-        let conn = self.conn();
+        let mut conn = self.conn();
         let kept = conn
             .query_row("SELECT signing, sealing FROM device", [], |r| Ok((Zeroizing::new(r.get(0)?), Zeroizing::new(r.get(1)?))))
             .optional()?;
@@ -142,10 +138,13 @@ impl Keyring {
             Some(keys) => keys,
             None => {
                 let keys = (Zeroizing::new(random()?), Zeroizing::new(random()?));
-                conn.execute(
-                    "INSERT INTO device(one, name, signing, sealing, protection) VALUES (1, ?1, ?2, ?3, ?4)",
-                    params![name, *keys.0, *keys.1, self.protection().number()],
-                )?;
+                conn.write(|tx| {
+                    tx.execute(
+                        "INSERT INTO device(one, name, signing, sealing, protection) VALUES (1, ?1, ?2, ?3, ?4)",
+                        params![name, *keys.0, *keys.1, self.protection().number()],
+                    )?;
+                    Ok(())
+                })?;
                 keys
             }
         };
@@ -205,7 +204,24 @@ impl Keyring {
 
     /// Headquarters' address is another now; its CA is not.
     pub fn set_address(&self, address: &str) -> Result<()> {
-        self.conn().execute("UPDATE device SET address = ?1", [address])?;
-        Ok(())
+        self.db.write(|tx| Ok(tx.execute("UPDATE device SET address = ?1", [address]).map(drop)?))
     }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let conn = Connection::open(path)?;
+    crate::home::private(path, 0o600)?;
+    conn.execute_batch(
+        "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
+         PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1024;",
+    )
+    .and_then(|()| keep_log(&conn))
+    .map_err(|e| {
+        tracing::error!(error = %e, "the keyring does not open");
+        match e.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Damaged { what: "keyring".into() },
+            _ => e.into(),
+        }
+    })?;
+    Ok(conn)
 }

@@ -144,39 +144,39 @@ impl Keyring {
         let s = Sealed::seal(pin, &enrolling.officer)?;
         let own_file = random_name()?;
         let own_key = seal::seal(&enrolling.officer.sealing, OWN_KEY, own_file.as_bytes(), Zeroizing::new(random::<32>()?).as_slice())?;
-        let mut conn = self.conn();
-        let tx = conn.transaction()?;
-        Self::keep_device(&tx, enrolling, e, address)?;
-        let known: Option<String> = tx.query_row("SELECT handle FROM officer WHERE id = ?1", [e.officer.0], |r| r.get(0)).optional()?;
-        if let Some(handle) = known {
-            return Err(Error::Input(format!("officer `{handle}` is enrolled on this device already")));
-        }
-        tx.execute(
-            "INSERT INTO officer(id, handle, full_name, agency, team, role, salt, memory_kib, passes, lanes, nonce, sealed,
+        self.db.write(|tx| {
+            Self::keep_device(tx, enrolling, e, address)?;
+            let known: Option<String> = tx.query_row("SELECT handle FROM officer WHERE id = ?1", [e.officer.0], |r| r.get(0)).optional()?;
+            if let Some(handle) = known {
+                return Err(Error::Input(format!("officer `{handle}` is enrolled on this device already")));
+            }
+            tx.execute(
+                "INSERT INTO officer(id, handle, full_name, agency, team, role, salt, memory_kib, passes, lanes, nonce, sealed,
              sealing_key, own_file, own_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-            params![
-                e.officer.0,
-                e.handle,
-                e.full_name,
-                e.agency.code(),
-                e.team,
-                e.role,
-                s.salt,
-                s.cost.memory_kib,
-                s.cost.passes,
-                s.cost.lanes,
-                s.nonce,
-                s.sealed,
-                enrolling.officer.sealing,
-                own_file,
-                own_key
-            ],
-        )?;
-        for (compartment, access) in &e.compartments {
-            Self::make_door(&tx, &e.officer, compartment, *access, present)?;
-        }
-        tx.execute("DELETE FROM pending WHERE secret = ?1", [enrolling.secret])?;
-        tx.commit()?;
+                params![
+                    e.officer.0,
+                    e.handle,
+                    e.full_name,
+                    e.agency.code(),
+                    e.team,
+                    e.role,
+                    s.salt,
+                    s.cost.memory_kib,
+                    s.cost.passes,
+                    s.cost.lanes,
+                    s.nonce,
+                    s.sealed,
+                    enrolling.officer.sealing,
+                    own_file,
+                    own_key
+                ],
+            )?;
+            for (compartment, access) in &e.compartments {
+                Self::make_door(tx, &e.officer, compartment, *access, present)?;
+            }
+            tx.execute("DELETE FROM pending WHERE secret = ?1", [enrolling.secret])?;
+            Ok(())
+        })?;
         tracing::info!(compartments = e.compartments.len(), "an officer was enrolled on this device");
         Ok(())
     }
@@ -214,35 +214,41 @@ impl Keyring {
         }
         let wrong = row.wrong.saturating_add(1);
         let wait = pin::wait_ms(wrong);
-        self.conn().execute(
-            "UPDATE officer SET wrong = ?1, next_try_ms = ?2 WHERE id = ?3",
-            params![wrong, if wait > 0 { int(now_ms.saturating_add(wait)) } else { 0 }, row.officer.id.0],
-        )?;
+        let next_try_ms = if wait > 0 { int(now_ms.saturating_add(wait)) } else { 0 };
+        self.count_wrong(&row.officer.id, wrong, next_try_ms)?;
         let Some(keys) = row.sealed.open(pin)? else {
             tracing::warn!(wrong, "a wrong PIN");
             return Err(Error::PinWrong { wait_seconds: wait.div_ceil(1000) });
         };
-        self.conn().execute("UPDATE officer SET wrong = 0, next_try_ms = 0 WHERE id = ?1", [row.officer.id.0])?;
+        self.count_wrong(&row.officer.id, 0, 0)?;
         Session::open(row, keys)
+    }
+
+    fn count_wrong(&self, officer: &OfficerId, wrong: u32, next_try_ms: i64) -> Result<()> {
+        self.db.write(|tx| {
+            tx.execute("UPDATE officer SET wrong = ?1, next_try_ms = ?2 WHERE id = ?3", params![wrong, next_try_ms, officer.0])?;
+            Ok(())
+        })
     }
 
     /// Seals an officer's keys under another PIN.
     pub fn change_pin(&self, session: &Session, pin: &str) -> Result<()> {
         pin::check(pin)?;
-        let conn = self.conn();
-        let sealing: [u8; 32] = conn.query_row("SELECT sealing_key FROM officer WHERE id = ?1", [session.officer.id.0], |r| r.get(0))?;
+        let sql = "SELECT sealing_key FROM officer WHERE id = ?1";
+        let sealing: [u8; 32] = self.conn().query_row(sql, [session.officer.id.0], |r| r.get(0))?;
         let s = Sealed::seal_halves(pin, session.signing.as_bytes(), &session.opening, &sealing)?;
-        conn.execute(
-            "UPDATE officer SET salt = ?1, memory_kib = ?2, passes = ?3, lanes = ?4, nonce = ?5, sealed = ?6 WHERE id = ?7",
-            params![s.salt, s.cost.memory_kib, s.cost.passes, s.cost.lanes, s.nonce, s.sealed, session.officer.id.0],
-        )?;
-        Ok(())
+        self.db.write(|tx| {
+            tx.execute(
+                "UPDATE officer SET salt = ?1, memory_kib = ?2, passes = ?3, lanes = ?4, nonce = ?5, sealed = ?6 WHERE id = ?7",
+                params![s.salt, s.cost.memory_kib, s.cost.passes, s.cost.lanes, s.nonce, s.sealed, session.officer.id.0],
+            )?;
+            Ok(())
+        })
     }
 
     /// Notes that the officer's own file exists: from now on its absence is a loss.
     pub(crate) fn own_file_made(&self, officer: &OfficerId) -> Result<()> {
-        self.conn().execute("UPDATE officer SET own_made = 1 WHERE id = ?1", [officer.0])?;
-        Ok(())
+        self.db.write(|tx| Ok(tx.execute("UPDATE officer SET own_made = 1 WHERE id = ?1", [officer.0]).map(drop)?))
     }
 }
 

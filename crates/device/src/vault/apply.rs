@@ -7,10 +7,10 @@ use daftar_core::ids::{DeviceId, Digest, Epoch};
 use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
-use rusqlite::TransactionBehavior;
+use rusqlite::Connection;
 
 use super::directory::Keys;
-use super::page::Page;
+use super::page::{Done, Page};
 use super::{Store, cursor, held, read};
 use crate::error::{Error, Result};
 
@@ -73,14 +73,33 @@ impl Store {
             // It is asked for again when its key has been handed over, or its file is whole.
             return Ok(Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() });
         }
-        let vault = self.vault(c)?;
         let segments = self.readable(c, items)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut page = Page::begin(&tx, c)?;
-        let known = cursor::cursor(&tx)?;
+        let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take(tx, c, items, segments, end)))?;
+        let mut stamp = held(&self.stamp);
+        *stamp = stamp.seen(done.last, self.now_ms());
+        drop(stamp);
+        if done.changes > 0 && *c == Compartment::reference() {
+            self.directory.forget();
+        }
+        if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
+            self.refresh_grant(c)?;
+        }
+        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+    }
+
+    /// A page's part of the transaction: log, records, rulings, cursor.
+    fn take(
+        &self,
+        tx: &Connection,
+        c: &Compartment,
+        items: &[AppliedItem],
+        segments: Vec<Option<Readable>>,
+        end: Option<&Cursor>,
+    ) -> Result<(Done, Vec<Refusal>, bool)> {
+        let mut page = Page::begin(tx, c)?;
+        let known = cursor::cursor(tx)?;
         let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
-        let mut holes = cursor::holes(&tx)?;
+        let mut holes = cursor::holes(tx)?;
         let mut refused = Vec::new();
         for (item, segment) in items.iter().zip(segments) {
             let outcome = match (&item.what, segment) {
@@ -104,29 +123,18 @@ impl Store {
                 epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
                 ranges,
                 chain: last.chain,
-                digest: cursor::digest_at_hq(&tx, &self.info.id)?,
+                digest: cursor::digest_at_hq(tx, &self.info.id)?,
             };
-            cursor::set_holes(&tx, &holes)?;
-            cursor::set_cursor(&tx, &without(cursor, &holes))?;
+            cursor::set_holes(tx, &holes)?;
+            cursor::set_cursor(tx, &without(cursor, &holes))?;
         }
         let mut end_mismatch = false;
         if let Some(end) = end {
             // Of a feed that may only be written to nothing is told, its digest neither.
-            end_mismatch = !end.ranges.is_empty() && cursor::digest_at_hq(&tx, &self.info.id)? != end.digest;
-            cursor::set_cursor(&tx, &without(end.clone(), &holes))?;
+            end_mismatch = !end.ranges.is_empty() && cursor::digest_at_hq(tx, &self.info.id)? != end.digest;
+            cursor::set_cursor(tx, &without(end.clone(), &holes))?;
         }
-        tx.commit()?;
-        drop(conn);
-        let mut stamp = held(&self.stamp);
-        *stamp = stamp.seen(done.last, self.now_ms());
-        drop(stamp);
-        if done.changes > 0 && *c == Compartment::reference() {
-            self.directory.forget();
-        }
-        if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
-            self.refresh_grant(c)?;
-        }
-        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+        Ok((done, refused, end_mismatch))
     }
 
     /// Reads the segments and finds their writers' keys, before the file is held.

@@ -20,14 +20,14 @@ pub(super) type Ranges = Vec<(u64, u64)>;
 impl Store {
     /// How far this compartment's feed has been applied; `None`: nothing yet.
     pub fn cursor(&self, c: &Compartment) -> Result<Option<Cursor>> {
-        cursor(&self.vault(c)?.conn())
+        self.within(c, |vault| cursor(&vault.conn()))
     }
 
     /// Forgets where these compartments stand, so that they are asked for from the beginning. Nothing of their logs is dropped.
     pub fn forget_cursors(&self, compartments: &[Compartment]) -> Result<()> {
         for c in compartments {
-            let vault = self.vault(c)?;
-            vault.conn().execute("DELETE FROM meta WHERE k IN (?1, ?2)", [CURSOR, HOLES])?;
+            let forget = "DELETE FROM meta WHERE k IN (?1, ?2)";
+            self.within(c, |vault| vault.write(|tx| Ok(tx.execute(forget, [CURSOR, HOLES]).map(drop)?)))?;
         }
         let kept: Vec<Cursor> = self.confirmed()?.into_iter().filter(|c| !compartments.contains(&c.compartment)).collect();
         self.set_confirmed(&kept)
@@ -35,8 +35,7 @@ impl Store {
 
     /// The digest over all streams here.
     pub fn digest(&self, c: &Compartment) -> Result<Digest> {
-        let vault = self.vault(c)?;
-        let streams = log::all(&vault.conn())?;
+        let streams = self.within(c, |vault| log::all(&vault.conn()))?;
         Ok(digest(&streams.iter().map(log::StreamRow::stands).collect::<Vec<_>>()))
     }
 

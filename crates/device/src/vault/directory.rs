@@ -12,6 +12,7 @@ use daftar_core::value::Value;
 use daftar_wire::sign::{VerifyingKey, verifying_key};
 use rusqlite::{Connection, params};
 
+use super::file::Vault;
 use super::{Store, held, log, record};
 use crate::error::Result;
 
@@ -59,12 +60,18 @@ impl Store {
         if let Some(known) = held(&self.directory.devices).get(device) {
             return Ok(known.clone());
         }
-        let keys = match self.vault(&Compartment::reference()) {
-            Ok(vault) => self.look_up(&vault.conn(), device)?,
-            Err(_) => None,
-        };
+        let keys = self.in_reference(|vault| self.look_up(&vault.conn(), device))?;
         held(&self.directory.devices).insert(*device, keys.clone());
         Ok(keys)
+    }
+
+    /// Asks the reference, if it is open here and whole.
+    fn in_reference<T>(&self, f: impl FnOnce(&Vault) -> Result<Option<T>>) -> Result<Option<T>> {
+        let reference = Compartment::reference();
+        if !self.compartments().contains(&reference) {
+            return Ok(None);
+        }
+        Ok(self.within_each(&reference, f)?.flatten())
     }
 
     fn look_up(&self, conn: &Connection, device: &DeviceId) -> Result<Option<Keys>> {
@@ -97,13 +104,11 @@ impl Store {
         if let Some(known) = held(&self.directory.names).get(officer) {
             return Ok(known.clone());
         }
-        let mut name = None;
-        if let Ok(vault) = self.vault(&Compartment::reference()) {
+        let name = self.in_reference(|vault| {
             let conn = vault.conn();
-            if let Some(row) = record::find(&conn, &RecordId(officer.0))? {
-                name = record::load(&conn, &row)?.and_then(|s| OfficerView(&s.fields).handle().map(str::to_owned));
-            }
-        }
+            let Some(row) = record::find(&conn, &RecordId(officer.0))? else { return Ok(None) };
+            Ok(record::load(&conn, &row)?.and_then(|s| OfficerView(&s.fields).handle().map(str::to_owned)))
+        })?;
         held(&self.directory.names).insert(*officer, name.clone());
         Ok(name)
     }
@@ -111,18 +116,22 @@ impl Store {
     /// Streams that came before their device was known here are checked once it is. Asks each file for itself.
     pub fn check_unchecked(&self) -> Result<()> {
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            let open: Vec<_> = log::all(&vault.conn())?.into_iter().filter(|s| !s.own && s.checked < s.n).collect();
-            for stream in open {
-                let Some(keys) = self.keys_of(&stream.device)? else { continue };
-                let conn = vault.conn();
-                let signed = super::send::signed_heads(&conn, stream.id, stream.checked + 1, stream.n)?;
-                let id = stream.id(&c);
-                let good =
-                    signed.iter().take_while(|(n, head, sig)| daftar_wire::sign::verify_head(&keys.device, &id, *n, head, sig).is_ok());
-                if let Some((n, ..)) = good.last() {
-                    conn.execute("UPDATE stream SET checked = ?2 WHERE id = ?1", params![stream.id, crate::sql::int(*n)])?;
-                }
+            self.within_each(&c, |vault| self.check_unchecked_in(vault, &c))?;
+        }
+        Ok(())
+    }
+
+    fn check_unchecked_in(&self, vault: &Vault, c: &Compartment) -> Result<()> {
+        let open: Vec<_> = log::all(&vault.conn())?.into_iter().filter(|s| !s.own && s.checked < s.n).collect();
+        for stream in open {
+            let Some(keys) = self.keys_of(&stream.device)? else { continue };
+            let mut conn = vault.conn();
+            let signed = super::send::signed_heads(&conn, stream.id, stream.checked + 1, stream.n)?;
+            let id = stream.id(c);
+            let good = signed.iter().take_while(|(n, head, sig)| daftar_wire::sign::verify_head(&keys.device, &id, *n, head, sig).is_ok());
+            if let Some((n, ..)) = good.last() {
+                let checked = params![stream.id, crate::sql::int(*n)];
+                conn.write(|tx| Ok(tx.execute("UPDATE stream SET checked = ?2 WHERE id = ?1", checked).map(drop)?))?;
             }
         }
         Ok(())

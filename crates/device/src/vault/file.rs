@@ -1,16 +1,18 @@
 //! A compartment's SQLCipher file: how it is made, opened and kept small. Never says what is in its tables.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Incarnation};
 use daftar_wire::stream::StreamId;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
+use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::keyring::Door;
 use crate::random::{hex, random};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
@@ -28,7 +30,7 @@ const STATEMENTS: usize = 48;
 /// An open compartment.
 pub(crate) struct Vault {
     path: PathBuf,
-    conn: Mutex<Connection>,
+    db: Database,
 }
 
 /// Opens an encrypted file. `make`: it may be new; otherwise its absence is damage.
@@ -44,39 +46,56 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     crate::home::private(path, 0o600)?;
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", Zeroizing::new(hex(key)).as_str()));
     conn.execute_batch(&pragma)?;
+    keep_as_it_is(&conn);
     let cache = (CACHE_KIB / files.max(1)).max(CACHE_KIB_MIN);
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+        "PRAGMA cipher_memory_security=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
          PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-{cache};
          PRAGMA wal_autocheckpoint={WAL_PAGES_MAX};"
     ))
+    .and_then(|()| keep_log(&conn))
     .map_err(|e| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => damaged(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(),
         _ => e.into(),
     })?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)
 }
 
 impl Vault {
     /// Opens the file, or makes it.
-    pub(crate) fn open(path: PathBuf, key: &[u8; 32], make: bool, files: usize, name: Compartment, device: &DeviceId) -> Result<Self> {
-        let mut conn = open_encrypted(&path, key, make, files, name.as_str())?;
-        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
-        let begun = conn.prepare("SELECT 1 FROM stream WHERE own")?.exists([])?;
+    pub(crate) fn open(home: &Home, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize, device: &DeviceId) -> Result<Self> {
+        let (path, name) = (home.vault(&door.file), door.compartment.clone());
+        let mut conn = open_encrypted(&path, key, !door.made, files, name.as_str())?;
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn).inspect_err(|_| keep_as_it_is(&conn))?;
+        let begun =
+            conn.prepare("SELECT 1 FROM stream WHERE own").and_then(|mut rows| rows.exists([])).inspect_err(|_| keep_as_it_is(&conn))?;
         if !begun {
-            let stream = StreamId { compartment: name, device: *device, incarnation: Incarnation(random()?) };
+            let stream = StreamId { compartment: name.clone(), device: *device, incarnation: Incarnation(random()?) };
             conn.execute(
                 "INSERT INTO stream(device, incarnation, own, head) VALUES (?1, ?2, 1, ?3)",
                 params![device.0, stream.incarnation.0, stream.start().0],
             )?;
         }
-        Ok(Self { path, conn: Mutex::new(conn) })
+        let again = (path.clone(), key.clone());
+        let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
+        Ok(Self { path, db: Database::over(conn, home.reserve().clone(), open) })
     }
 
     /// The one connection; whoever holds it is alone in this file.
-    pub(crate) fn conn(&self) -> MutexGuard<'_, Connection> {
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn conn(&self) -> Held<'_> {
+        self.db.conn()
+    }
+
+    /// The file is damaged: nothing is written to it any more, not even what stands in its log.
+    pub(crate) fn leave_as_it_is(&self) {
+        keep_as_it_is(&self.conn());
+    }
+
+    /// One act in one transaction.
+    pub(crate) fn write<T>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.db.write(f)
     }
 
     /// Writes the log back into the file where it has grown: outside the path of a save.
@@ -84,10 +103,35 @@ impl Vault {
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         if std::fs::metadata(wal).map_or(0, |m| m.len()) > WAL_TEND_BYTES {
-            self.conn().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            self.conn().noted(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
         }
         Ok(())
     }
+}
+
+/// Closing the file leaves its log where it is.
+fn keep_as_it_is(conn: &Connection) {
+    if let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::warn!(%error, "a damaged file may take in its log");
+    }
+}
+
+/// What SQLCipher and SQLite find wrong with the pages of a file.
+pub(crate) fn faults(conn: &Connection) -> Result<Vec<String>> {
+    // The ciphers' own check reads the file past the log, so the log is written back first.
+    conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?;
+    let mut faults = Vec::new();
+    for sql in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
+        let mut rows = conn.prepare(sql)?;
+        let said = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>();
+        match said {
+            Ok(said) => faults.extend(said.into_iter().filter(|line| line != "ok")),
+            // SQLCipher ends the check itself with no better word than this where it comes upon such a page.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::Unknown) => faults.push("a page of it is not what was written".into()),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(faults)
 }
 
 /// A value of the meta table.

@@ -10,6 +10,7 @@ use daftar_core::merge::{self, RecordState};
 use daftar_core::record::{self as schema, Kind, Shape};
 use daftar_core::value::{ELEMENT_PLACE, ELEMENT_REMOVED, ElementKey, Path, Value};
 use daftar_wire::json::{parse_path, read_data};
+use rusqlite::Connection;
 use serde_json::{Map, Value as Json};
 
 use super::save::{Act, Saved};
@@ -46,38 +47,43 @@ impl Store {
 
     fn save_and_forget_draft(&self, act: &Act) -> Result<Saved> {
         let saved = self.save(act)?;
-        self.own.delete_draft(&act.record)?;
+        if let Err(error) = self.own.delete_draft(&act.record) {
+            // The record is saved, and that is what is said: the next start throws away the draft that stays.
+            tracing::warn!(%error, "a draft outlives its record");
+        }
         Ok(saved)
     }
 
     /// The record as it stood with these heads.
     fn as_opened(&self, compartment: &Compartment, id: &RecordId, opened: &[ChangeName]) -> Result<RecordState> {
-        let vault = self.vault(compartment)?;
-        let conn = vault.conn();
-        let row = record::find(&conn, id)?.ok_or(Error::NoRecord(*id))?;
-        let now = record::load(&conn, &row)?.ok_or(Error::NoRecord(*id))?;
-        if now.heads == opened {
-            return Ok(now);
-        }
-        let out = record::ruled_out(&conn)?;
-        let changes: BTreeMap<ChangeName, Change> = log::of_record(&conn, row.id)?
-            .into_iter()
-            .filter_map(|c| c.read().ok())
-            .filter(|c| !out.contains(&c.name))
-            .map(|c| (c.name, c))
-            .collect();
-        let mut wanted: Vec<ChangeName> = opened.to_vec();
-        let mut seen = BTreeSet::new();
-        while let Some(name) = wanted.pop() {
-            if let Some(change) = changes.get(&name)
-                && seen.insert(name)
-            {
-                wanted.extend(&change.header.parents);
-            }
-        }
-        let then: Vec<Change> = changes.into_iter().filter(|(name, _)| seen.contains(name)).map(|(_, c)| c).collect();
-        merge::replay(&then).ok_or_else(|| Error::Input("the form was opened on a version of the record that is not here".into()))
+        self.within(compartment, |vault| as_opened(&vault.conn(), id, opened))
     }
+}
+
+fn as_opened(conn: &Connection, id: &RecordId, opened: &[ChangeName]) -> Result<RecordState> {
+    let row = record::find(conn, id)?.ok_or(Error::NoRecord(*id))?;
+    let now = record::load(conn, &row)?.ok_or(Error::NoRecord(*id))?;
+    if now.heads == opened {
+        return Ok(now);
+    }
+    let out = record::ruled_out(conn)?;
+    let changes: BTreeMap<ChangeName, Change> = log::of_record(conn, row.id)?
+        .into_iter()
+        .filter_map(|c| c.read().ok())
+        .filter(|c| !out.contains(&c.name))
+        .map(|c| (c.name, c))
+        .collect();
+    let mut wanted: Vec<ChangeName> = opened.to_vec();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        if let Some(change) = changes.get(&name)
+            && seen.insert(name)
+        {
+            wanted.extend(&change.header.parents);
+        }
+    }
+    let then: Vec<Change> = changes.into_iter().filter(|(name, _)| seen.contains(name)).map(|(_, c)| c).collect();
+    merge::replay(&then).ok_or_else(|| Error::Input("the form was opened on a version of the record that is not here".into()))
 }
 
 /// What a form sets that the record did not have; elements that it does not name any more are removed.

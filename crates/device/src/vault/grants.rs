@@ -65,12 +65,14 @@ impl Store {
     /// Takes the officer's grant record in the compartment, if there is one, instead of what enrolment or a notice said; and in the
     /// reference his standing.
     pub(super) fn refresh_grant(&self, c: &Compartment) -> Result<()> {
-        let vault = self.vault(c)?;
-        let conn = vault.conn();
+        self.within(c, |vault| self.refresh_from(&vault.conn(), c))
+    }
+
+    fn refresh_from(&self, conn: &Connection, c: &Compartment) -> Result<()> {
         if *c == Compartment::reference() {
-            self.directory.set_active(is_active(&conn, &self.session.officer.id)?);
+            self.directory.set_active(is_active(conn, &self.session.officer.id)?);
         }
-        if let Some(grant) = granted(&conn, &self.session.officer.id)? {
+        if let Some(grant) = granted(conn, &self.session.officer.id)? {
             write(&self.access).insert(c.clone(), grant);
         }
         Ok(())

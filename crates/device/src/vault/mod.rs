@@ -149,14 +149,17 @@ impl Store {
         });
         opened.into_iter().collect::<Result<()>>()?;
         for c in self.compartments() {
-            self.refresh_grant(&c)?;
+            match self.refresh_grant(&c) {
+                Ok(()) | Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }
 
     fn open_door(&self, door: &Door, files: usize) -> Result<()> {
         let opened = match &door.key {
-            Some(key) => Vault::open(self.shared.home.vault(&door.file), key, !door.made, files, door.compartment.clone(), &self.info.id),
+            Some(key) => Vault::open(&self.shared.home, door, key, files, &self.info.id),
             None => Err(Error::NoCompartment(door.compartment.to_string())),
         };
         match opened {
@@ -181,8 +184,8 @@ impl Store {
         for draft in self.own.drafts()? {
             if let Some(compartment) = &draft.compartment
                 && !draft.amends
-                && let Ok(vault) = self.vault(compartment)
-                && record::find(&vault.conn(), &draft.record)?.is_some()
+                && self.compartments().contains(compartment)
+                && self.within_each(compartment, |vault| record::find(&vault.conn(), &draft.record))?.flatten().is_some()
             {
                 self.own.delete_draft(&draft.record)?;
             }
@@ -224,17 +227,42 @@ impl Store {
         self.shared.clock.now_ms()
     }
 
+    /// Does something in a compartment's file. Where the file turns out to be damaged, its compartment alone is closed.
+    pub(crate) fn within<T>(&self, c: &Compartment, f: impl FnOnce(&Vault) -> Result<T>) -> Result<T> {
+        let vault = self.vault(c)?;
+        let done = f(&vault);
+        if !matches!(done, Err(Error::Damaged { .. })) {
+            return done;
+        }
+        tracing::error!(compartment = %c, "a compartment's file is damaged; it is left as it is");
+        vault.leave_as_it_is();
+        write(&self.vaults).remove(c);
+        write(&self.closed).insert(c.clone());
+        Err(Error::Damaged { what: c.to_string() })
+    }
+
+    /// The same where other compartments have more to say: a damaged file says nothing.
+    pub(crate) fn within_each<T>(&self, c: &Compartment, f: impl FnOnce(&Vault) -> Result<T>) -> Result<Option<T>> {
+        match self.within(c, f) {
+            Ok(done) => Ok(Some(done)),
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     pub(crate) fn vault(&self, c: &Compartment) -> Result<Arc<Vault>> {
         read(&self.vaults).get(c).cloned().ok_or_else(|| Error::NoCompartment(c.to_string()))
     }
 
-    /// What follows behind saves and pages: the search index and the write-ahead logs. Call it when nobody waits.
+    /// What follows behind saves and pages: the search index, the write-ahead logs, the reserve. Call it when nobody waits.
     pub fn tend(&self) -> Result<()> {
+        self.shared.home.reserve().make();
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
-            names::follow(&vault.conn())?;
-            vault.checkpoint()?;
+            self.within_each(&c, |vault| {
+                while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
+                vault.conn().write(|tx| names::follow(tx))?;
+                vault.checkpoint()
+            })?;
         }
         self.check_unchecked()
     }
@@ -242,7 +270,10 @@ impl Store {
     /// Attests what is the officer's and signs the own heads, as it is done when he locks.
     pub fn lock(&self) -> Result<()> {
         for c in self.compartments() {
-            self.sign_own(&c)?;
+            match self.sign_own(&c) {
+                Ok(()) | Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }

@@ -149,11 +149,11 @@ impl Store {
     pub fn list(&self, kinds: &[Kind], after: Option<&PageCursor>, limit: usize) -> Result<Page> {
         let mut found: Vec<(i64, Compartment, i64)> = Vec::new();
         for c in self.allowed(Action::Read) {
-            let vault = self.vault(&c)?;
-            let conn = vault.conn();
-            for kind in kinds {
-                found.extend(listed(&conn, *kind, &c, after, limit)?.into_iter().map(|(occurred, id)| (occurred, c.clone(), id)));
-            }
+            let listed = self.within_each(&c, |vault| {
+                let conn = vault.conn();
+                kinds.iter().map(|kind| listed(&conn, *kind, &c, after, limit)).collect::<Result<Vec<_>>>()
+            })?;
+            found.extend(listed.into_iter().flatten().flatten().map(|(occurred, id)| (occurred, c.clone(), id)));
         }
         found.sort_by(|a, b| (Reverse(a.0), &a.1, Reverse(a.2)).cmp(&(Reverse(b.0), &b.1, Reverse(b.2))));
         let more = found.len() > limit;
@@ -161,7 +161,7 @@ impl Store {
         let next = found.last().filter(|_| more).map(|(o, c, id)| PageCursor { occurred_ms: *o, compartment: c.clone(), row: *id });
         let mut items = Vec::with_capacity(found.len());
         for (_, c, id) in found {
-            items.extend(self.item(&c, id)?);
+            items.extend(self.item_if_whole(&c, id)?);
         }
         Ok(Page { items, next })
     }
@@ -170,30 +170,36 @@ impl Store {
     pub fn in_conflict(&self) -> Result<Vec<RecordItem>> {
         let mut items = Vec::new();
         for c in self.allowed(Action::Read) {
-            let vault = self.vault(&c)?;
-            let conn = vault.conn();
-            let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed ORDER BY id", record::COLUMNS);
-            let rows = conn.prepare_cached(&sql)?.query_map([], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            for row in &rows {
-                items.extend(item(&conn, &c, row)?);
-            }
+            let found = self.within_each(&c, |vault| {
+                let conn = vault.conn();
+                let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed ORDER BY id", record::COLUMNS);
+                let rows = conn.prepare_cached(&sql)?.query_map([], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+                rows.iter().map(|row| item(&conn, &c, row)).collect::<Result<Vec<_>>>()
+            })?;
+            items.extend(found.into_iter().flatten().flatten());
         }
         Ok(items)
     }
 
-    pub(super) fn item(&self, c: &Compartment, row: i64) -> Result<Option<RecordItem>> {
-        let vault = self.vault(c)?;
-        let conn = vault.conn();
-        let sql = format!("SELECT {} FROM record WHERE id = ?1", record::COLUMNS);
-        let Some(row) = conn.prepare_cached(&sql)?.query_row([row], record::row).optional()? else { return Ok(None) };
-        item(&conn, c, &row)
+    /// A record by its row; `None` also where the file turned out to be damaged meanwhile.
+    pub(super) fn item_if_whole(&self, c: &Compartment, row: i64) -> Result<Option<RecordItem>> {
+        if !self.compartments().contains(c) {
+            return Ok(None);
+        }
+        let read = self.within_each(c, |vault| {
+            let conn = vault.conn();
+            let sql = format!("SELECT {} FROM record WHERE id = ?1", record::COLUMNS);
+            let Some(row) = conn.prepare_cached(&sql)?.query_row([row], record::row).optional()? else { return Ok(None) };
+            item(&conn, c, &row)
+        });
+        Ok(read?.flatten())
     }
 
     /// The compartments in which a record of this id is, of those that the officer may read.
     pub fn find(&self, id: &RecordId) -> Result<Vec<Compartment>> {
         let mut found = Vec::new();
         for c in self.allowed(Action::Read) {
-            if record::find(&self.vault(&c)?.conn(), id)?.is_some() {
+            if self.within_each(&c, |vault| record::find(&vault.conn(), id))?.flatten().is_some() {
                 found.push(c);
             }
         }
@@ -208,45 +214,51 @@ impl Store {
     /// A record with its history.
     pub fn show(&self, c: &Compartment, id: &RecordId) -> Result<RecordView> {
         self.authorize(Action::Read, c)?;
-        let vault = self.vault(c)?;
-        let conn = vault.conn();
-        let row = record::find(&conn, id)?.ok_or(Error::NoRecord(*id))?;
-        let item = item(&conn, c, &row)?.ok_or(Error::NoRecord(*id))?;
-        let conflicts = item
-            .state
-            .open_conflicts()
-            .map(|(path, sides)| Conflict { path: path.clone(), sides: sides.iter().map(|s| (s.change, s.value.clone())).collect() });
-        let conflicts = conflicts.collect();
-        Ok(RecordView { history: history(&conn, row.id)?, item, conflicts })
+        self.within(c, |vault| shown(&vault.conn(), c, id))
     }
 
     /// What a compartment holds.
     pub fn counts(&self, c: &Compartment) -> Result<Counts> {
-        let vault = self.vault(c)?;
-        let conn = vault.conn();
-        let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));
-        let conflicts = conn.query_row("SELECT count(*) FROM record WHERE conflicts > 0 AND listed", [], |r| r.get(0));
-        let streams = log::all(&conn)?;
-        let stands: Vec<_> = streams.iter().map(log::StreamRow::stands).collect();
-        Ok(Counts {
-            records: uint(records?),
-            changes: streams.iter().map(|s| s.n).sum(),
-            conflicts: uint(conflicts?),
-            digest: daftar_wire::stream::digest(&stands),
-        })
+        self.within(c, |vault| counted(&vault.conn()))
     }
 
     /// How many records of a kind occurred at or after a time, over all compartments.
     pub fn count_since(&self, kind: Kind, since_ms: u64) -> Result<u64> {
         let mut n = 0;
         for c in self.allowed(Action::Read) {
-            let vault = self.vault(&c)?;
-            let conn = vault.conn();
-            let mut rows = conn.prepare_cached("SELECT count(*) FROM record WHERE kind = ?1 AND listed AND occurred_ms >= ?2")?;
-            n += uint(rows.query_row(params![kind.number(), int(since_ms)], |r| r.get(0))?);
+            let counted = self.within_each(&c, |vault| {
+                let conn = vault.conn();
+                let mut rows = conn.prepare_cached("SELECT count(*) FROM record WHERE kind = ?1 AND listed AND occurred_ms >= ?2")?;
+                Ok(uint(rows.query_row(params![kind.number(), int(since_ms)], |r| r.get(0))?))
+            });
+            n += counted?.unwrap_or(0);
         }
         Ok(n)
     }
+}
+
+fn shown(conn: &Connection, c: &Compartment, id: &RecordId) -> Result<RecordView> {
+    let row = record::find(conn, id)?.ok_or(Error::NoRecord(*id))?;
+    let item = item(conn, c, &row)?.ok_or(Error::NoRecord(*id))?;
+    let conflicts = item
+        .state
+        .open_conflicts()
+        .map(|(path, sides)| Conflict { path: path.clone(), sides: sides.iter().map(|s| (s.change, s.value.clone())).collect() });
+    let conflicts = conflicts.collect();
+    Ok(RecordView { history: history(conn, row.id)?, item, conflicts })
+}
+
+fn counted(conn: &Connection) -> Result<Counts> {
+    let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));
+    let conflicts = conn.query_row("SELECT count(*) FROM record WHERE conflicts > 0 AND listed", [], |r| r.get(0));
+    let streams = log::all(conn)?;
+    let stands: Vec<_> = streams.iter().map(log::StreamRow::stands).collect();
+    Ok(Counts {
+        records: uint(records?),
+        changes: streams.iter().map(|s| s.n).sum(),
+        conflicts: uint(conflicts?),
+        digest: daftar_wire::stream::digest(&stands),
+    })
 }
 
 /// Rows of one kind in one file, the latest first; one more than asked says that there is more.

@@ -13,7 +13,7 @@ use daftar_core::time::{ClockReading, Stamp};
 use daftar_core::value::{Path, Value};
 use daftar_wire::change::Entry;
 use daftar_wire::json::format_path;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::log::StreamRow;
 use super::record::{self, Written};
@@ -102,17 +102,17 @@ impl Store {
         let now_ms = self.now_ms();
         self.authorize(Action::Write, compartment)?;
         let clock = self.shared.keyring.clock_reading(now_ms)?;
-        let vault = self.vault(compartment)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let stream = log::own(&tx)?;
-        let mut w = Writing { store: self, conn: &tx, compartment, stream, clock, now_ms };
-        let done = f(&mut w)?;
-        let stream = w.stream;
-        log::keep(&tx, &stream)?;
-        tx.commit()?;
+        let (done, stamp) = self.within(compartment, |vault| {
+            vault.write(|tx| {
+                let stream = log::own(tx)?;
+                let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };
+                let done = f(&mut w)?;
+                log::keep(tx, &w.stream)?;
+                Ok((done, w.stream.stamp))
+            })
+        })?;
         let mut last = held(&self.stamp);
-        *last = (*last).max(stream.stamp);
+        *last = (*last).max(stamp);
         Ok(done)
     }
 }

@@ -6,11 +6,12 @@ use daftar_core::compartment::Compartment;
 use daftar_core::fold::{index_terms, query_terms};
 use daftar_core::record::plate::fold_plate;
 use daftar_core::record::{Kind, searchable};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use super::query::RecordItem;
 use super::{Store, record};
-use crate::error::Result;
+use crate::database::Held;
+use crate::error::{Error, Result};
 
 /// Records indexed in one transaction.
 pub(super) const BATCH: usize = 512;
@@ -36,9 +37,12 @@ pub struct Encounter {
 }
 
 /// Indexes up to `most` records; says how many.
-pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (searched, most) = (record::searched(&tx)?, i64::try_from(most)?);
+pub(super) fn index_some(conn: &mut Held<'_>, most: usize) -> Result<usize> {
+    conn.write(|tx| index(tx, most))
+}
+
+fn index(tx: &Connection, most: usize) -> Result<usize> {
+    let (searched, most) = (record::searched(tx)?, i64::try_from(most)?);
     let again = format!("SELECT r.{} FROM unsearched u JOIN record r ON r.id = u.record LIMIT ?1", record::COLUMNS.replace(", ", ", r."));
     let mut waiting: Vec<record::RecordRow> =
         tx.prepare_cached(&again)?.query_map([most], record::row)?.collect::<rusqlite::Result<_>>()?;
@@ -46,7 +50,7 @@ pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
     let room = most - i64::try_from(waiting.len())?;
     waiting.extend(tx.prepare_cached(&unseen)?.query_map([searched, room], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?);
     for row in &waiting {
-        let state = if row.listed { record::load(&tx, row)? } else { None };
+        let state = if row.listed { record::load(tx, row)? } else { None };
         match state {
             Some(s) => {
                 let terms: Vec<String> = searchable(row.kind, &s.fields).into_iter().map(index_terms).collect();
@@ -62,8 +66,26 @@ pub(super) fn index_some(conn: &mut Connection, most: usize) -> Result<usize> {
     if let Some(last) = waiting.iter().map(|r| r.id).max().filter(|last| *last > searched) {
         tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES ('searched', ?1)")?.execute([last])?;
     }
-    tx.commit()?;
     Ok(waiting.len())
+}
+
+/// The records of one file in which it stands, once the index has caught up.
+fn hits(conn: &mut Held<'_>, asked: &str, kind: Option<Kind>, limit: usize) -> Result<Vec<(i64, i64)>> {
+    while index_some(conn, BATCH)? > 0 {}
+    let tx = conn.transaction()?;
+    let mut rows = tx.prepare_cached(
+        "SELECT r.occurred_ms, r.id FROM search s JOIN record r ON r.id = s.rowid
+         WHERE search MATCH ?1 AND r.listed AND (?2 IS NULL OR r.kind = ?2) ORDER BY r.occurred_ms DESC, r.id DESC LIMIT ?3",
+    )?;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = rows.query_map(params![asked, kind.map(Kind::number), most], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let hits = rows.collect::<rusqlite::Result<_>>()?;
+    // The index passes over a page that cannot be read without a word; in the same transaction the file itself does not.
+    let is_whole = tx.query_row("SELECT count(*) FROM meta", [], |_| Ok(())).is_ok();
+    if !is_whole {
+        return Err(Error::Damaged { what: "a file".into() });
+    }
+    Ok(hits)
 }
 
 /// The words of a text as the index is asked; `None` if it has none.
@@ -85,24 +107,14 @@ impl Store {
         let Some(asked) = asked(text) else { return Ok(Vec::new()) };
         let mut found: Vec<(i64, Compartment, i64)> = Vec::new();
         for c in self.allowed(Action::Read) {
-            let vault = self.vault(&c)?;
-            let mut conn = vault.conn();
-            while index_some(&mut conn, BATCH)? > 0 {}
-            let mut rows = conn.prepare_cached(
-                "SELECT r.occurred_ms, r.id FROM search s JOIN record r ON r.id = s.rowid
-                 WHERE search MATCH ?1 AND r.listed AND (?2 IS NULL OR r.kind = ?2) ORDER BY r.occurred_ms DESC, r.id DESC LIMIT ?3",
-            )?;
-            let most = i64::try_from(limit).unwrap_or(i64::MAX);
-            for hit in rows.query_map(params![asked, kind.map(Kind::number), most], |r| Ok((r.get(0)?, r.get(1)?)))? {
-                let (occurred, id) = hit?;
-                found.push((occurred, c.clone(), id));
-            }
+            let hits = self.within_each(&c, |vault| hits(&mut vault.conn(), &asked, kind, limit))?;
+            found.extend(hits.into_iter().flatten().map(|(occurred, id)| (occurred, c.clone(), id)));
         }
         found.sort_by(|a, b| (b.0, &a.1, b.2).cmp(&(a.0, &b.1, a.2)));
         found.truncate(limit);
         let mut items = Vec::with_capacity(found.len());
         for (_, c, id) in found {
-            items.extend(self.item(&c, id)?);
+            items.extend(self.item_if_whole(&c, id)?);
         }
         Ok(items)
     }

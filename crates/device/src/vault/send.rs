@@ -8,7 +8,7 @@ use daftar_wire::message::{Receipt, Receipted, ShortReceipt};
 use daftar_wire::segment::{Attestation, Segment, SignedHead};
 use daftar_wire::sign::{Sig, attest, sign_head};
 use daftar_wire::stream::{StreamId, next};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::StreamRow;
 use super::{Store, held, log};
@@ -42,8 +42,7 @@ pub struct Standing {
 impl Store {
     /// What of this device's own waits in a compartment.
     pub fn unsent(&self, c: &Compartment) -> Result<Vec<Unsent>> {
-        let vault = self.vault(c)?;
-        let streams = log::all(&vault.conn())?;
+        let streams = self.within(c, |vault| log::all(&vault.conn()))?;
         let waiting = streams.into_iter().filter(|s| s.own && s.n > s.acked);
         Ok(waiting.map(|s| Unsent { stream: s.id(c), from: s.acked + 1, last: s.n }).collect())
     }
@@ -60,28 +59,27 @@ impl Store {
     /// Changes from `from` on, at most so many and so large, with the signatures that prove them. For a stream of the device's own the
     /// head at the segment's end is signed and attested; another's is cut where its writer signed. From now on these bytes never change.
     pub fn segment(&self, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
-        let c = &stream.compartment;
-        let vault = self.vault(c)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.within(&stream.compartment, |vault| vault.write(|tx| self.segment_in(tx, stream, from, max_changes, max_bytes)))
+    }
+
+    fn segment_in(&self, tx: &Connection, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
         let missing = || Error::Input(format!("no change {from} in that stream"));
-        let row = log::find(&tx, &stream.device, &stream.incarnation)?.filter(|r| (1..=r.n).contains(&from)).ok_or_else(missing)?;
+        let row = log::find(tx, &stream.device, &stream.incarnation)?.filter(|r| (1..=r.n).contains(&from)).ok_or_else(missing)?;
         let most = u64::from(max_changes.clamp(1, SEGMENT_CHANGES_MAX));
         let bytes = max_bytes.min(SEGMENT_PLAIN_BYTES_MAX);
-        let last = cut(&tx, row.id, from, row.n.min(from + most - 1), bytes)?;
+        let last = cut(tx, row.id, from, row.n.min(from + most - 1), bytes)?;
         let last = if row.own {
-            if row.sent < last || signed_heads(&tx, row.id, last, last)?.is_empty() {
-                self.prepare(&tx, &row, stream, from, most, bytes)?;
+            if row.sent < last || signed_heads(tx, row.id, last, last)?.is_empty() {
+                self.prepare(tx, &row, stream, from, most, bytes)?;
             }
             last
         } else {
-            signed_heads(&tx, row.id, from, last)?.last().map(|s| s.0).ok_or_else(missing)?
+            signed_heads(tx, row.id, from, last)?.last().map(|s| s.0).ok_or_else(missing)?
         };
-        let runs = log::runs(&tx, row.id, from, last)?;
-        let entries: Vec<Entry> = log::changes(&tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
-        let heads = signed_heads(&tx, row.id, last, last)?.into_iter().map(|(n, _, sig)| SignedHead { n, sig }).collect();
-        let attestations = attested(&tx, row.id, from, last)?;
-        tx.commit()?;
+        let runs = log::runs(tx, row.id, from, last)?;
+        let entries: Vec<Entry> = log::changes(tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
+        let heads = signed_heads(tx, row.id, last, last)?.into_iter().map(|(n, _, sig)| SignedHead { n, sig }).collect();
+        let attestations = attested(tx, row.id, from, last)?;
         Ok(Segment { stream: stream.clone(), first: from, entries, runs, heads, attestations })
     }
 
@@ -113,32 +111,30 @@ impl Store {
 
     /// Signs and attests the own stream's end, where nothing is signed there yet: whoever unlocks next sends it as his.
     pub fn sign_own(&self, c: &Compartment) -> Result<()> {
-        let vault = self.vault(c)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let row = log::own(&tx)?;
-        if row.n > 0 && signed_heads(&tx, row.id, row.n, row.n)?.is_empty() {
-            self.sign(&tx, &row, &row.id(c), row.n, &row.head, true)?;
-            tx.commit()?;
-        }
-        Ok(())
+        self.within(c, |vault| {
+            vault.write(|tx| {
+                let row = log::own(tx)?;
+                if row.n > 0 && signed_heads(tx, row.id, row.n, row.n)?.is_empty() {
+                    self.sign(tx, &row, &row.id(c), row.n, &row.head, true)?;
+                }
+                Ok(())
+            })
+        })
     }
 
     /// What headquarters has receipted of this device's work, by compartment; where nothing was written there is no row.
     pub fn receipts(&self) -> Result<Vec<Standing>> {
         let mut out = Vec::new();
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            let conn = vault.conn();
-            let own = log::own(&conn)?;
-            if own.n == 0 {
-                continue;
-            }
-            let bytes: Option<Vec<u8>> =
-                conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?.query_row([own.id], |r| r.get(0)).optional()?;
-            let at_ms = bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms);
-            drop(conn);
-            out.push(Standing { compartment: c, held: own.acked, written: own.n, at_ms });
+            let stands = self.within_each(&c, |vault| {
+                let conn = vault.conn();
+                let own = log::own(&conn)?;
+                let mut rows = conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?;
+                let bytes: Option<Vec<u8>> = rows.query_row([own.id], |r| r.get(0)).optional()?;
+                let at_ms = bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms);
+                Ok(Standing { compartment: c.clone(), held: own.acked, written: own.n, at_ms })
+            })?;
+            out.extend(stands.filter(|s| s.written > 0));
         }
         Ok(out)
     }
@@ -160,27 +156,29 @@ impl Store {
     /// A head that is not ours takes off nothing. The receipt's signature was checked by whoever heard it.
     pub fn receipted(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<u64> {
         let c = &r.stream.compartment;
-        let vault = self.vault(c)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Some(row) = log::find(&tx, &r.stream.device, &r.stream.incarnation)?.filter(|row| row.own || row.device == self.info.id) else {
-            return Ok(0);
-        };
-        if log::head_at(&tx, c, &row, r.up_to)? != Some(r.head) {
-            return Err(Error::Fork(r.stream.clone()));
-        }
-        if let Ok(receipt) = Receipt::read(receipt_bytes) {
-            *held(&self.epoch) = receipt.epoch;
-        }
-        let news = r.up_to.saturating_sub(row.acked);
-        tx.prepare_cached(
-            "UPDATE stream SET acked_head = iif(acked <= ?2, ?3, acked_head), acked = max(acked, ?2), sent = max(sent, ?2),
+        self.within(c, |vault| {
+            vault.write(|tx| {
+                let Some(row) = log::find(tx, &r.stream.device, &r.stream.incarnation)?.filter(|row| row.own || row.device == self.info.id)
+                else {
+                    return Ok(0);
+                };
+                if log::head_at(tx, c, &row, r.up_to)? != Some(r.head) {
+                    return Err(Error::Fork(r.stream.clone()));
+                }
+                if let Ok(receipt) = Receipt::read(receipt_bytes) {
+                    *held(&self.epoch) = receipt.epoch;
+                }
+                let news = r.up_to.saturating_sub(row.acked);
+                tx.prepare_cached(
+                    "UPDATE stream SET acked_head = iif(acked <= ?2, ?3, acked_head), acked = max(acked, ?2), sent = max(sent, ?2),
              backed_up = max(backed_up, ?4) WHERE id = ?1",
-        )?
-        .execute(params![row.id, int(r.up_to), r.head.0, int(r.backed_up)])?;
-        tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
-        tx.commit()?;
-        Ok(news)
+                )?
+                .execute(params![row.id, int(r.up_to), r.head.0, int(r.backed_up)])?;
+                tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?
+                    .execute(params![row.id, receipt_bytes])?;
+                Ok(news)
+            })
+        })
     }
 }
 

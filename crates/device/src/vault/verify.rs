@@ -1,4 +1,4 @@
-//! Checks everything again from the bytes up: names, chains, signatures, and that the records are what their changes say. Never mends.
+//! Checks everything again from the bytes up: pages, names, chains, signatures, and that the records are what their changes say. Never mends.
 
 use daftar_core::compartment::Compartment;
 use daftar_core::record::Kind;
@@ -8,9 +8,10 @@ use daftar_wire::stream::next;
 use rusqlite::Connection;
 
 use super::directory::Keys;
+use super::file::Vault;
 use super::log::StreamRow;
-use super::{Store, log, record, send};
-use crate::error::Result;
+use super::{Store, file, log, record, send};
+use crate::error::{Error, Result};
 
 /// Changes read at a time.
 const BATCH: u64 = 256;
@@ -20,11 +21,11 @@ const BATCH: u64 = 256;
 pub struct Bad {
     /// Where.
     pub compartment: Compartment,
-    /// The stream or record, as text.
+    /// The stream, record or page, as text.
     pub what: String,
     /// The change's number in the stream, where it is one.
     pub n: Option<u64>,
-    /// Why: `name`, `chain`, `signature`, `attestation`, `state`.
+    /// Why: `name`, `chain`, `signature`, `attestation`, `state`, `file`.
     pub why: &'static str,
 }
 
@@ -44,16 +45,32 @@ impl Store {
     pub fn verify(&self) -> Result<Verified> {
         let mut all = Verified::default();
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            let streams: Vec<StreamRow> = log::all(&vault.conn())?.into_iter().filter(|s| s.n > 0).collect();
-            for stream in streams {
-                let keys = self.keys_of(&stream.device)?;
-                check_stream(&vault.conn(), &c, &stream, keys.as_ref(), &mut all)?;
+            match self.within(&c, |vault| self.verify_file(vault, &c, &mut all)) {
+                Err(Error::Damaged { .. }) => all.bad.push(bad_file(&c, "a page of it is not what was written".into())),
+                other => other?,
             }
-            check_records(&vault.conn(), &c, &mut all)?;
         }
         Ok(all)
     }
+
+    fn verify_file(&self, vault: &Vault, c: &Compartment, all: &mut Verified) -> Result<()> {
+        // The pages first: whatever else is said rests on them.
+        let faults = vault.conn().noted(|conn| file::faults(conn))?;
+        if !faults.is_empty() {
+            all.bad.extend(faults.into_iter().map(|what| bad_file(c, what)));
+            return Err(Error::Damaged { what: c.to_string() });
+        }
+        let streams: Vec<StreamRow> = log::all(&vault.conn())?.into_iter().filter(|s| s.n > 0).collect();
+        for stream in streams {
+            let keys = self.keys_of(&stream.device)?;
+            check_stream(&vault.conn(), c, &stream, keys.as_ref(), all)?;
+        }
+        check_records(&vault.conn(), c, all)
+    }
+}
+
+fn bad_file(c: &Compartment, what: String) -> Bad {
+    Bad { compartment: c.clone(), what, n: None, why: "file" }
 }
 
 fn check_stream(conn: &Connection, c: &Compartment, s: &StreamRow, keys: Option<&Keys>, all: &mut Verified) -> Result<()> {
