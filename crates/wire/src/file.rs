@@ -176,7 +176,7 @@ impl Bitmap {
     }
 
     /// The chunks that are not held, ascending.
-    pub fn missing(&self) -> impl Iterator<Item = u32> + '_ {
+    pub fn missing(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         (0..self.count).filter(|i| !self.has(*i))
     }
 }

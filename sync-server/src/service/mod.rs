@@ -2,6 +2,7 @@
 
 mod down;
 mod enrol;
+pub(crate) mod files;
 mod judge;
 mod up;
 
@@ -21,6 +22,7 @@ use crate::store::people::Device;
 use crate::store::{cursor, people};
 
 pub use enrol::EnrolError;
+pub use files::FilesExchanged;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

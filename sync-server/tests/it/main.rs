@@ -4,6 +4,7 @@ mod console;
 mod enrolment;
 mod exchange;
 mod feeds;
+mod files;
 mod overtls;
 mod projection;
 mod support;
