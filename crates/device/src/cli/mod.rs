@@ -3,6 +3,7 @@
 mod amend;
 mod enrol;
 mod fault;
+mod files;
 mod import;
 mod out;
 mod read;
@@ -72,6 +73,17 @@ enum Command {
         after_help = "Example:\n  daftar --home ~/notebook amend 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 vehicle.colour=green persons.2.phone=null"
     )]
     Amend(amend::Amend),
+    /// Attach a photo or another file to a record.
+    #[command(
+        after_help = "Example:\n  daftar --home ~/notebook attach 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 boot.jpg --caption 'Under the boot floor'"
+    )]
+    Attach(files::Attach),
+    /// Say how far a record's files are: here, and at headquarters.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook files 01a090a1-522e-78c7-acfe-9ea9e1fab9d7")]
+    Files(files::Files),
+    /// Ask for a record's files that are not here, and write out those that are.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook fetch 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --to photos")]
+    Fetch(files::Fetch),
     /// Send what waits to headquarters and fetch what is new.
     #[command(after_help = "Example:\n  daftar --home ~/notebook sync")]
     Sync,
@@ -125,6 +137,9 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Search(c) => c.run(&common.unlocked()?, out),
         Command::Show(c) => c.run(&common.unlocked()?, out),
         Command::Amend(c) => c.run(&common.unlocked()?, out),
+        Command::Attach(c) => c.run(&common.unlocked()?, out),
+        Command::Files(c) => c.run(&common.unlocked()?, out),
+        Command::Fetch(c) => c.run(&common.unlocked()?, out),
         Command::Sync => sync::run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),

@@ -8,7 +8,7 @@ use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
 use daftar_core::time::format_time;
 use daftar_device::Store;
-use daftar_device::vault::{HistoryEntry, RecordItem};
+use daftar_device::vault::{FilesAtHq, HistoryEntry, RecordItem};
 use daftar_wire::json::{format_path, write_value};
 use serde_json::{Map, Value, json};
 
@@ -152,6 +152,7 @@ impl Show {
         let id: RecordId = self.id.parse().map_err(|e: daftar_core::ids::BadId| Fault::refused(e.to_string()))?;
         let view = store.show(&store.compartment_of(&id)?, &id)?;
         let kind = view.item.kind;
+        let files = store.file_states(&view.item.compartment, &id)?;
         let mut history = Vec::new();
         for h in &view.history {
             let author = store.handle_of(&h.author)?.unwrap_or_else(|| h.author.to_string());
@@ -168,11 +169,14 @@ impl Show {
                     view.conflicts.iter().map(|c| (format_path(kind, &c.path), values(&c.sides, &c.path).into())).collect();
                 m.insert("conflicts".into(), conflicts.into());
                 m.insert("hidden".into(), view.item.state.hidden.into());
+                m.insert("files".into(), files.iter().map(super::files::state).collect::<Vec<_>>().into());
+                m.insert("files_at_hq".into(), FilesAtHq::of(&files).held.into());
                 m.into()
             },
             || {
                 let mut lines = vec![line(&view.item), serde_json::to_string_pretty(&view.item.data()).unwrap_or_default()];
                 lines.extend(history.iter().map(|(h, author)| format!("{}  {}  {author}", at(h), h.op.name())));
+                lines.extend(super::files::at_hq(&files));
                 lines.extend(view.conflicts.iter().map(|c| format!("needs a decision: {}", format_path(kind, &c.path))));
                 lines
             },

@@ -4,6 +4,7 @@
 mod apply;
 mod auto;
 mod count;
+mod files;
 mod http;
 mod run;
 mod send;
@@ -12,6 +13,7 @@ mod tls;
 mod transport;
 
 pub use auto::{AutoSync, Nudge};
+pub use files::FilesReport;
 pub use http::{HttpTransport, enrol};
 pub use run::run;
 pub use session::Session;
@@ -39,6 +41,8 @@ pub struct SyncReport {
     /// Segments that the server did not take; they wait, and the log says why.
     #[serde(skip)]
     pub refused: u64,
+    /// What it did with files, after the records.
+    pub files: FilesReport,
 }
 
 /// How far a sync is, for a bar on the screen.

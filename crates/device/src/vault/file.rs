@@ -10,10 +10,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
+use crate::blob::Blobs;
 use crate::error::{Error, Result};
 use crate::random::{hex, random};
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql"))];
 /// What all open files together may keep in memory.
 const CACHE_KIB: usize = 48 * 1024;
 /// What each may keep at the least.
@@ -71,7 +72,20 @@ impl Vault {
                 params![device.0, stream.incarnation.0, stream.start().0],
             )?;
         }
-        Ok(Self { path, conn: Mutex::new(conn) })
+        let vault = Self { path, conn: Mutex::new(conn) };
+        super::files::tidy(&mut vault.conn(), &vault.blobs())?;
+        Ok(vault)
+    }
+
+    /// The folder of its files: `files/X` beside `vault/X.db`.
+    pub(crate) fn files_dir(&self) -> PathBuf {
+        let home = self.path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        crate::home::files_dir(home, &self.path.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    /// The same, to read and write in.
+    pub(crate) fn blobs(&self) -> Blobs {
+        Blobs::new(self.files_dir())
     }
 
     /// The one connection; whoever holds it is alone in this file.
