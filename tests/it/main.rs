@@ -4,5 +4,6 @@ mod bad_input;
 mod cuts;
 mod exchange;
 mod fake_server;
+mod files;
 mod golden;
 mod unknown_fields;

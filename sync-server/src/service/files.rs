@@ -129,13 +129,11 @@ fn refused(file: &FileId, reason: &str) -> FileAnswer {
 
 /// What a full disk is told as; any other trouble is ours.
 fn full(file: &FileId, error: Error) -> Result<FileAnswer> {
-    match error {
-        Error::StorageFull => {
-            tracing::error!(compartment = %file.compartment, "the storage is full: a file was not taken");
-            Ok(refused(file, "storage_full"))
-        }
-        other => Err(other),
+    if !matches!(error, Error::StorageFull) {
+        return Err(error);
     }
+    tracing::error!(compartment = %file.compartment, "the storage is full: a file was not taken");
+    Ok(refused(file, "storage_full"))
 }
 
 fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &Manifest) -> Result<(Offered, FileAnswer)> {

@@ -3,6 +3,7 @@
 use daftar_core::ids::{DeviceId, FileHash};
 use daftar_wire::file::{Bitmap, FileId, Manifest, chunk_count};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest as _, Sha256};
 
 use super::meta::Place;
 use crate::error::{Error, Result};
@@ -62,7 +63,11 @@ pub fn whole(conn: &Connection, place: &Place, sha256: &FileHash) -> Result<Opti
 
 /// What is here of a file that is made of this.
 pub fn made_of(conn: &Connection, place: &Place, manifest: &Manifest) -> Result<Option<FileRow>> {
-    one(conn, "WHERE compartment = ?1 AND sha256 = ?2 AND chunks = ?3", &[&place.id, &manifest.file.sha256.0, &manifest.chunks.concat()])
+    one(conn, "WHERE compartment = ?1 AND sha256 = ?2 AND made_of = ?3", &[&place.id, &manifest.file.sha256.0, &made_of_hash(manifest)])
+}
+
+fn made_of_hash(manifest: &Manifest) -> [u8; 32] {
+    Sha256::digest(manifest.chunks.concat()).into()
 }
 
 /// The row; `None`: it was dropped.
@@ -101,13 +106,13 @@ pub fn add(conn: &Connection, place: &Place, new: &NewFile<'_>) -> Result<FileRo
     let NewFile { manifest, blob, salt, device, at_ms } = new;
     let held = Bitmap::empty(manifest.count());
     conn.prepare_cached(
-        "INSERT INTO file(compartment, sha256, size, chunks, held, blob, salt, device, offered_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO file(compartment, sha256, size, made_of, held, blob, salt, device, offered_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         place.id,
         manifest.file.sha256.0,
         int(manifest.size),
-        manifest.chunks.concat(),
+        made_of_hash(manifest),
         held.bytes(),
         blob,
         salt,
@@ -115,12 +120,13 @@ pub fn add(conn: &Connection, place: &Place, new: &NewFile<'_>) -> Result<FileRo
         int(*at_ms)
     ])?;
     let id = conn.last_insert_rowid();
+    conn.prepare_cached("INSERT INTO file_chunks(file, list) VALUES (?1, ?2)")?.execute(params![id, manifest.chunks.concat()])?;
     Ok(FileRow { id, sha256: manifest.file.sha256, size: manifest.size, held, whole: false, blob: (*blob).to_owned(), salt: *salt })
 }
 
 /// What the file's chunks are said to be.
 pub fn manifest(conn: &Connection, place: &Place, row: &FileRow) -> Result<Manifest> {
-    let list: Vec<u8> = conn.prepare_cached("SELECT chunks FROM file WHERE id = ?1")?.query_row([row.id], |r| r.get(0))?;
+    let list: Vec<u8> = conn.prepare_cached("SELECT list FROM file_chunks WHERE file = ?1")?.query_row([row.id], |r| r.get(0))?;
     let file = FileId { compartment: place.name.clone(), sha256: row.sha256 };
     Ok(Manifest { file, size: row.size, chunks: list.as_chunks::<32>().0.to_vec() })
 }
@@ -129,7 +135,7 @@ pub fn manifest(conn: &Connection, place: &Place, row: &FileRow) -> Result<Manif
 pub fn chunk_hash(conn: &Connection, id: i64, index: u32) -> Result<Option<[u8; 32]>> {
     let from = i64::from(index) * 32 + 1;
     let found: Option<Vec<u8>> = conn
-        .prepare_cached("SELECT substr(chunks, ?2, 32) FROM file WHERE id = ?1")?
+        .prepare_cached("SELECT substr(list, ?2, 32) FROM file_chunks WHERE file = ?1")?
         .query_row(params![id, from], |r| r.get(0))
         .optional()?;
     Ok(found.and_then(|h| h.try_into().ok()))

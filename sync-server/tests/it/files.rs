@@ -14,14 +14,17 @@ use crate::support::{Device, NOW_MS, World, c};
 const TEAM: &str = "team/imt-1";
 
 /// A file of a compartment, cut into its chunks.
-struct Photo {
-    manifest: Manifest,
-    chunks: Vec<Vec<u8>>,
+pub struct Photo {
+    pub manifest: Manifest,
+    pub chunks: Vec<Vec<u8>>,
 }
 
 impl Photo {
-    fn new(compartment: &str, seed: u8, size: usize) -> Self {
-        let bytes: Vec<u8> = (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect();
+    pub fn new(compartment: &str, seed: u8, size: usize) -> Self {
+        Self::of(compartment, (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect())
+    }
+
+    pub fn of(compartment: &str, bytes: Vec<u8>) -> Self {
         let chunks: Vec<Vec<u8>> = bytes.chunks(FILE_CHUNK_BYTES).map(<[u8]>::to_vec).collect();
         let mut making = Manifesting::default();
         chunks.iter().for_each(|c| making.push(c));
@@ -45,7 +48,7 @@ impl Photo {
     }
 
     /// Offer and chunks in this order.
-    fn brought(&self, order: &[usize]) -> Vec<FileAsk> {
+    pub fn brought(&self, order: &[usize]) -> Vec<FileAsk> {
         std::iter::once(self.offer()).chain(order.iter().map(|i| self.chunk(*i))).collect()
     }
 }
@@ -84,7 +87,7 @@ async fn exchange(world: &World, device: &Device, officers: &[OfficerId], said: 
     all
 }
 
-async fn said(world: &World, device: &Device, said: &[FileAsk]) -> Vec<FileAnswer> {
+pub async fn said(world: &World, device: &Device, said: &[FileAsk]) -> Vec<FileAnswer> {
     exchange(world, device, &[device.enrolled.officer], said).await
 }
 

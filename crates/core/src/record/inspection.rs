@@ -1,6 +1,8 @@
 //! A stop of a vehicle or a person: its fields and code lists. Never refuses what an officer saw.
 
-use super::schema::{COUNT, FILES_FIELD, Field, HASH, LINE, LINKS, LONG, MASS_KG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f};
+use super::schema::{
+    COUNT, FILES_FIELD, Field, HASH, LINE, LINKS, LONG, MASS_KG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f,
+};
 use super::view::{View, view};
 
 /// A person in the stop.

@@ -101,6 +101,48 @@ fn every_word_about_a_file_comes_back_and_unknown_ones_are_passed_over() {
     assert!(forged.verify(&key.verifying_key()).is_err());
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn the_bytes_of_each_word_are_those_of_the_first_version() {
+    let (mut file, chunk) = (id(3), [0x5a; 3]);
+    file.compartment = "team/t".parse().expect("a compartment");
+    let name = format!("01667465616d2f74025820{}", "03".repeat(32));
+    let of = |n: usize| format!("{n:02x}");
+    let manifest = Manifest { file: file.clone(), size: 3, chunks: vec![sha256(&[&chunk])] };
+    let hash = hex(&manifest.chunks[0]);
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let receipt = FileReceipt::sign(&key, Epoch([7; 16]), 5, vec![ReceiptedFile { file: file.clone(), size: 3 }]);
+    let want = FileAsk::Want { file: file.clone(), held: Some(vec![1]), chunks_max: 4 };
+    let pinned = [
+        (FileAsk::Hello(vec![OfficerId([1; 16])]).write(), format!("5501a103815{}", "0".to_owned() + &"01".repeat(16))),
+        (FileAsk::Offer(manifest).write(), format!("5852{}a4{name}0303045820{hash}", of(2))),
+        (
+            FileAsk::Chunk(FileChunk { file: file.clone(), index: 0, bytes: chunk.to_vec() }).write(),
+            format!("5834{}a4{name}050006435a5a5a", of(3)),
+        ),
+        (want.write(), format!("5832{}a4{name}0504074101", of(4))),
+        (FileAsk::End.write(), "4105".into()),
+        (FileAnswer::Held { file: file.clone(), held: None }.write(), format!("582d{}a2{name}", of(6))),
+        (FileAnswer::Missing(file.clone()).write(), format!("582d{}a2{name}", of(7))),
+        (FileAnswer::Refused { file, reason: "bad_chunk".into() }.write(), format!("5838{}a3{name}08696261645f6368756e6b", of(8))),
+        (FileAnswer::Here.write(), "410a".into()),
+    ];
+    for (bytes, expected) in pinned {
+        assert_eq!(hex(&bytes), expected);
+    }
+    let files = format!("818366{}5820{}03", "7465616d2f74", "03".repeat(32));
+    let signed = [&b"daftar file receipt 1"[..], &unhex(&format!("8350{}05{files}", "07".repeat(16)))].concat();
+    assert_eq!(crate::sign::verify(&key.verifying_key(), &signed, &receipt.sig, "a receipt"), Ok(()));
+    assert_eq!(hex(&receipt.write()), format!("a40150{}020503{files}045840{}", "07".repeat(16), hex(&receipt.sig)));
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("digits")).collect()
+}
+
 #[test]
 fn words_from_outside_are_bounded_and_never_panic() {
     let chunk = FileChunk { file: id(1), index: 0, bytes: vec![0; FILE_CHUNK_BYTES + 1] };

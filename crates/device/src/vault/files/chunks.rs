@@ -169,7 +169,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 fn chunk_hash(conn: &Connection, id: i64, index: u32) -> Result<Option<[u8; 32]>> {
     let from = i64::from(index) * 32 + 1;
-    let mut row = conn.prepare_cached("SELECT substr(chunks, ?2, 32) FROM file WHERE id = ?1")?;
+    let mut row = conn.prepare_cached("SELECT substr(list, ?2, 32) FROM file_chunks WHERE file = ?1")?;
     let found: Option<Vec<u8>> = row.query_row(params![id, from], |r| r.get(0)).optional()?;
     Ok(found.and_then(|h| h.try_into().ok()))
 }

@@ -58,13 +58,21 @@ fn find(conn: &Connection, sha256: &FileHash) -> Result<Option<FileRow>> {
 fn put(conn: &Connection, manifest: &Manifest, row: &FileRow) -> Result<Option<String>> {
     let before: Option<String> =
         conn.prepare_cached("DELETE FROM file WHERE sha256 = ?1 RETURNING blob")?.query_row([row.sha256.0], |r| r.get(0)).optional()?;
-    conn.prepare_cached("INSERT INTO file(sha256, size, chunks, held, whole, blob, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![row.sha256.0, int(row.size), manifest.chunks.concat(), row.held.bytes(), row.whole, row.blob, *row.key])?;
+    conn.prepare_cached("INSERT INTO file(sha256, size, held, whole, blob, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+        row.sha256.0,
+        int(row.size),
+        row.held.bytes(),
+        row.whole,
+        row.blob,
+        *row.key
+    ])?;
+    let id = conn.last_insert_rowid();
+    conn.prepare_cached("INSERT INTO file_chunks(file, list) VALUES (?1, ?2)")?.execute(params![id, manifest.chunks.concat()])?;
     Ok(before)
 }
 
 fn manifest_of(conn: &Connection, c: &Compartment, row: &FileRow) -> Result<Manifest> {
-    let list: Vec<u8> = conn.prepare_cached("SELECT chunks FROM file WHERE id = ?1")?.query_row([row.id], |r| r.get(0))?;
+    let list: Vec<u8> = conn.prepare_cached("SELECT list FROM file_chunks WHERE file = ?1")?.query_row([row.id], |r| r.get(0))?;
     let file = FileId { compartment: c.clone(), sha256: row.sha256 };
     Ok(Manifest { file, size: row.size, chunks: list.as_chunks::<32>().0.to_vec() })
 }
