@@ -209,7 +209,18 @@ impl Listener<'_> {
                 self.files.passed.insert(file);
             }
             FileAnswer::Offer(manifest) if self.wanted.contains(&manifest.file) => {
-                blocking(self.store, move |s| s.begin_file(&manifest)).await?;
+                let file = manifest.file.clone();
+                match blocking(self.store, move |s| s.begin_file(&manifest)).await {
+                    Ok(_) => {}
+                    // The others may fit, and what is to be sent needs no room.
+                    Err(SyncError::Store(crate::Error::FileStorageFull)) => {
+                        tracing::warn!(compartment = %file.compartment, "there is no room for a file that headquarters has");
+                        self.files.report.refused += 1;
+                        self.wanted.remove(&file);
+                        self.files.passed.insert(file);
+                    }
+                    Err(e) => return Err(e),
+                }
             }
             FileAnswer::Chunk(chunk) if self.wanted.contains(&chunk.file) => {
                 let file = chunk.file.clone();

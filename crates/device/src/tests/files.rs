@@ -203,6 +203,9 @@ fn a_chunk_that_the_disk_spoilt_is_noticed_and_fetched_again() {
     let at = sealed.len() / 2;
     sealed[at] ^= 1;
     std::fs::write(&path, &sealed).expect("written");
+    let checked = tablet.store.verify().expect("checked");
+    let bad: Vec<(&str, String)> = checked.bad.iter().map(|b| (b.why, b.what.clone())).collect();
+    assert_eq!((checked.files, bad), (1, vec![("file", kept.sha256.to_string())]));
     assert!(matches!(read(&tablet, &kept.sha256), Err(Error::FileNotHere)), "damaged bytes are never given out");
     let state = tablet.store.file_states(&c(TEAM), &id(1)).expect("read").remove(0);
     assert_eq!((state.here, state.chunks_here, state.chunks), (false, 2, 3));

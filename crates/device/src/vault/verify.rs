@@ -20,11 +20,11 @@ const BATCH: u64 = 256;
 pub struct Bad {
     /// Where.
     pub compartment: Compartment,
-    /// The stream or record, as text.
+    /// The stream, record or file, as text.
     pub what: String,
     /// The change's number in the stream, where it is one.
     pub n: Option<u64>,
-    /// Why: `name`, `chain`, `signature`, `attestation`, `state`.
+    /// Why: `name`, `chain`, `signature`, `attestation`, `state`, `file`.
     pub why: &'static str,
 }
 
@@ -35,6 +35,8 @@ pub struct Verified {
     pub streams: u64,
     /// Changes.
     pub changes: u64,
+    /// Files that are here whole.
+    pub files: u64,
     /// What does not hold.
     pub bad: Vec<Bad>,
 }
@@ -51,6 +53,9 @@ impl Store {
                 check_stream(&vault.conn(), &c, &stream, keys.as_ref(), &mut all)?;
             }
             check_records(&vault.conn(), &c, &mut all)?;
+            let (files, spoilt) = self.check_files(&c)?;
+            all.files += files;
+            all.bad.extend(spoilt.into_iter().map(|f| Bad { compartment: c.clone(), what: f.to_string(), n: None, why: "file" }));
         }
         Ok(all)
     }

@@ -144,7 +144,7 @@ impl Store {
         self.shared.keyring.set_setting(BYTES_MAX_SETTING, &bytes.to_string())
     }
 
-    fn room_for(&self, size: u64) -> Result<()> {
+    pub(super) fn room_for(&self, size: u64) -> Result<()> {
         let Some(max) = self.shared.keyring.setting(BYTES_MAX_SETTING)?.and_then(|v| v.parse::<u64>().ok()) else { return Ok(()) };
         let mut kept = 0;
         for c in self.compartments() {

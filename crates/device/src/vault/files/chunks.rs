@@ -63,8 +63,34 @@ impl Store {
         Ok(())
     }
 
+    /// Reads every whole file of a compartment again: how many there are, and which the disk has spoilt. Those are fetched again.
+    pub(in crate::vault) fn check_files(&self, c: &Compartment) -> Result<(u64, Vec<FileHash>)> {
+        let vault = self.vault(c)?;
+        let names: Vec<FileHash> = {
+            let conn = vault.conn();
+            let mut rows = conn.prepare("SELECT sha256 FROM file WHERE whole ORDER BY id")?;
+            rows.query_map([], |r| Ok(FileHash(r.get(0)?)))?.collect::<rusqlite::Result<_>>()?
+        };
+        let mut spoilt = Vec::new();
+        for sha256 in &names {
+            let file = FileId { compartment: c.clone(), sha256: *sha256 };
+            let Some(manifest) = self.manifest(&file)? else { continue };
+            let mut is_good = true;
+            for index in 0..manifest.count() {
+                is_good &= self.read_chunk(&file, index)?.is_some();
+            }
+            if !is_good {
+                spoilt.push(*sha256);
+            }
+        }
+        Ok((names.len() as u64, spoilt))
+    }
+
     /// Begins a file that headquarters has: from now on its chunks are taken. What is here of it already stays if it is made of the same.
     pub fn begin_file(&self, manifest: &Manifest) -> Result<Bitmap> {
+        if self.with_file(&manifest.file, |_, _, _| Ok(()))?.is_none() {
+            self.room_for(manifest.size)?;
+        }
         let vault = self.vault(&manifest.file.compartment)?;
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
