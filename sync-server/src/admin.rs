@@ -16,6 +16,7 @@ use daftar_core::value::{Path, Value};
 use daftar_wire::enrol::{Code, fingerprint};
 use rusqlite::Connection;
 
+use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::hq::{Draft, Headquarters};
@@ -65,7 +66,8 @@ pub fn found(folder: &Folder, address: &str, with_sample: bool, clock: Arc<dyn C
     let store = Store::open(folder.database(), keys.database.clone(), true)?;
     let device = DeviceId(RecordId::new(clock.now_ms(), random()?).0);
     let identity = Identity { epoch: Epoch(random()?), device, incarnation: Incarnation(random()?), address: address.to_owned() };
-    let hq = Headquarters { folder: folder.clone(), identity, keys, store, clock };
+    let blobs = Blobs::new(folder.files(), keys.database.clone());
+    let hq = Headquarters { folder: folder.clone(), identity, keys, store, blobs, clock };
     hq.store.write(|tx| {
         meta::set_identity(tx, &hq.identity)?;
         let reference = meta::add_compartment(tx, &Compartment::reference(), &hq.identity.epoch)?

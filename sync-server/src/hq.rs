@@ -16,6 +16,7 @@ use daftar_wire::sign::sign_head;
 use daftar_wire::stream::StreamId;
 use rusqlite::Connection;
 
+use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::derive;
 use crate::error::Result;
@@ -35,6 +36,8 @@ pub struct Headquarters {
     pub keys: Keys,
     /// What it keeps.
     pub store: Store,
+    /// Files' bytes.
+    pub blobs: Blobs,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -54,7 +57,8 @@ impl Headquarters {
         let keys = Keys::read(&folder)?;
         let store = Store::open(folder.database(), keys.database.clone(), false)?;
         let identity = store.read(|tx| meta::identity(tx))?;
-        Ok(Self { folder, identity, keys, store, clock })
+        let blobs = Blobs::new(folder.files(), keys.database.clone());
+        Ok(Self { folder, identity, keys, store, blobs, clock })
     }
 
     /// A new record's id.

@@ -38,6 +38,11 @@ impl Folder {
         self.0.join("projection.db")
     }
 
+    /// Files' bytes.
+    pub fn files(&self) -> PathBuf {
+        self.0.join("files")
+    }
+
     fn key(&self, name: &str) -> PathBuf {
         self.0.join("keys").join(name)
     }

@@ -2,6 +2,7 @@
 //! field record of its own and never shows a window.
 
 pub mod admin;
+pub mod blob;
 mod ca;
 pub mod clock;
 pub mod command;

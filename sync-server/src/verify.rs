@@ -11,7 +11,9 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::hq::Headquarters;
+use crate::service::files::check;
 use crate::store::feed::{self, Entry, Kind};
+use crate::store::files;
 use crate::store::meta::{self, Place};
 use crate::store::people;
 
@@ -29,13 +31,15 @@ pub struct Report {
     pub changes: u64,
     /// Verdicts in the feeds.
     pub verdicts: u64,
+    /// Files that are said to be whole.
+    pub files: u64,
     /// What does not hold: where, and why.
     pub bad: Vec<String>,
 }
 
 /// Verifies everything, as at one moment.
 pub fn verify(hq: &Headquarters) -> Result<Report> {
-    hq.store.read(|tx| {
+    let mut report = hq.store.read(|tx| {
         let mut keys = HashMap::new();
         for device in people::devices(tx)? {
             keys.insert(device.id, verifying_key(&device.signing_key)?);
@@ -46,7 +50,31 @@ pub fn verify(hq: &Headquarters) -> Result<Report> {
             report.compartments += 1;
         }
         Ok(report)
-    })
+    })?;
+    verify_files(hq, &mut report)?;
+    Ok(report)
+}
+
+/// Every file that was receipted, read again from the disk.
+fn verify_files(hq: &Headquarters, report: &mut Report) -> Result<()> {
+    for place in hq.store.read(|tx| meta::compartments(tx))? {
+        for row in hq.store.read(|tx| files::of_place(tx, &place))?.into_iter().filter(|row| row.whole) {
+            report.files += 1;
+            let mut bad = |what: &str| report.bad.push(format!("{} file {}: {what}", place.name, row.sha256));
+            if !hq.blobs.is_there(&row) {
+                bad("its bytes are not in the folder");
+                continue;
+            }
+            let manifest = hq.store.read(|tx| files::manifest(tx, &place, &row))?;
+            let checked = check(hq.blobs.open(&row, false)?, &manifest)?;
+            if !checked.bad.is_empty() {
+                bad(&format!("{} of {} chunks are damaged", checked.bad.len(), manifest.count()));
+            } else if !checked.is_named {
+                bad("its bytes are not those of its name");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One feed as it is walked.

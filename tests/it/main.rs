@@ -5,6 +5,7 @@ mod conflicts;
 mod cuts;
 mod exchange;
 mod fake_server;
+mod files;
 mod golden;
 mod kills;
 mod unknown_fields;

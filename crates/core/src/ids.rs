@@ -129,6 +129,10 @@ bytes_id!(
     /// A place in a stream's hash chain.
     Head, 32, "a head's 64 hexadecimal digits"
 );
+bytes_id!(
+    /// A file's name within a compartment: the SHA-256 of its bytes.
+    FileHash, 32, "a file's 64 hexadecimal digits"
+);
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,22 @@ pub enum Error {
     /// The medium is full; nothing of this act was saved, all earlier ones were.
     #[error("the storage is full: this was not saved; all that was saved before is kept")]
     StorageFull,
+    /// A photo or file is larger than one may be; nothing of it was kept, its record stays as it was saved.
+    #[error("the {what} has {got_bytes} bytes, at most {max_bytes} ({} MiB) are kept: take it smaller; the record stays as it was saved", max_bytes / (1024 * 1024))]
+    FileTooLarge {
+        /// `photo` or `file`.
+        what: &'static str,
+        /// What it has.
+        got_bytes: u64,
+        /// What it may have.
+        max_bytes: u64,
+    },
+    /// There is no room for the file; its record stays as it was saved.
+    #[error("there is no room for this file: it was not kept; the record stays as it was saved")]
+    FileStorageFull,
+    /// The file's bytes, or some of them, are not on this device.
+    #[error("this file is not on this device, or not all of it; ask for it and sync")]
+    FileNotHere,
     /// The compartment is not open here.
     #[error("compartment `{0}` is not on this device for this officer")]
     NoCompartment(String),
@@ -107,6 +123,9 @@ impl Error {
             Self::PinWrong { .. } => "pin_wrong",
             Self::PinTooShort { .. } => "pin_too_short",
             Self::StorageFull => "storage_full",
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::FileStorageFull => "file_storage_full",
+            Self::FileNotHere => "file_not_here",
             Self::NoCompartment(_) => "no_compartment",
             Self::Denied { why, .. } => why.code(),
             Self::NoRecord(_) => "no_record",

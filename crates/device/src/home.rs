@@ -23,7 +23,7 @@ impl Home {
     /// Opens a home, made if it is not there; `AlreadyOpen` if another process has it.
     pub fn open(dir: &Path) -> Result<Self> {
         check_build()?;
-        for d in [dir.to_owned(), dir.join("vault"), dir.join("officer")] {
+        for d in [dir.to_owned(), dir.join("vault"), dir.join("officer"), dir.join("files")] {
             fs::create_dir_all(&d)?;
             private(&d, 0o700)?;
         }
@@ -56,6 +56,11 @@ impl Home {
     pub fn own(&self, file: &str) -> PathBuf {
         self.dir.join("officer").join(format!("{file}.db"))
     }
+}
+
+/// The folder of a compartment's files, by the random name of its file.
+pub(crate) fn files_dir(home: &Path, file: &str) -> PathBuf {
+    home.join("files").join(file)
 }
 
 /// Makes a file or folder its owner's alone, where the system knows such a thing.

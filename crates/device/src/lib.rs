@@ -1,6 +1,7 @@
 //! One device's engine: its keyring, its compartments' files, its log and search, and the exchange with headquarters.
 //! Knows nothing of the window: whoever shows something calls this.
 
+mod blob;
 pub mod clock;
 mod database;
 pub mod device;

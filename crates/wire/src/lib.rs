@@ -6,6 +6,7 @@ mod cbor;
 pub mod change;
 mod columns;
 pub mod enrol;
+pub mod file;
 pub mod json;
 pub mod limits;
 pub mod message;

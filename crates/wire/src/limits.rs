@@ -42,3 +42,17 @@ pub const PACK_ITEM_BYTES_MAX: u64 = 96 * 1024;
 pub const PACK_SECTIONS_MAX: u64 = 4096;
 /// Readers of one section.
 pub const PACK_READERS_MAX: u64 = 256;
+/// Bytes of one chunk of a file; the last is shorter.
+pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of one file.
+pub const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Bytes of one photo.
+pub const PHOTO_BYTES_MAX: u64 = 40 * 1024 * 1024;
+/// Bytes of a thumbnail.
+pub const THUMBNAIL_BYTES_MAX: u64 = 64 * 1024;
+/// Chunks of one file.
+pub const FILE_CHUNKS_MAX: u32 = (FILE_BYTES_MAX / FILE_CHUNK_BYTES as u64) as u32;
+/// Files in one receipt.
+pub const FILE_RECEIPT_FILES_MAX: u64 = 4096;
+/// Files that one exchange may offer, and files that it may want.
+pub const FILE_EXCHANGE_FILES_MAX: usize = 4096;

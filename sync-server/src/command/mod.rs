@@ -141,9 +141,11 @@ fn enrol(data: PathBuf, officer: &str, all_compartments: bool, hours: u64) -> Re
 fn verified(data: PathBuf) -> ExitCode {
     let checked = open(data).and_then(|hq| verify::verify(&hq)).and_then(|report| {
         report.bad.iter().try_for_each(print)?;
-        let verify::Report { compartments, segments, changes, verdicts, bad } = report;
+        let verify::Report { compartments, segments, changes, verdicts, files, bad } = report;
         let found = if bad.is_empty() { "all of it holds".to_owned() } else { format!("{} things do not hold", bad.len()) };
-        print(format_args!("{compartments} compartments, {segments} segments, {changes} changes, {verdicts} verdicts: {found}"))?;
+        print(format_args!(
+            "{compartments} compartments, {segments} segments, {changes} changes, {verdicts} verdicts, {files} files: {found}"
+        ))?;
         Ok(bad.is_empty())
     });
     match checked {

@@ -25,6 +25,9 @@ pub(super) struct Serve {
     /// Where the console is listened for; without it there is none.
     #[arg(long)]
     console: Option<SocketAddr>,
+    /// Files may have so many bytes together; what would be more is refused, and records still come in.
+    #[arg(long, value_name = "BYTES")]
+    files_bytes_max: Option<u64>,
 }
 
 impl Serve {
@@ -37,6 +40,7 @@ impl Serve {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init();
         let hq = Arc::new(open(self.data)?);
+        hq.blobs.set_bytes_max(self.files_bytes_max.unwrap_or(u64::MAX));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let projector = Arc::new(Projector::open(&hq)?);

@@ -150,6 +150,36 @@ pub(super) struct RecordPage {
     pub(super) links: Vec<RecordRow>,
     /// Names of the officers in it, by handle.
     pub(super) people: BTreeMap<String, String>,
+    /// The files that it names.
+    pub(super) files: Vec<FileView>,
+    /// How many of them are here whole.
+    pub(super) files_at_hq: u32,
+}
+
+/// A file that a record names.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(export, export_to = "../../ui/shared/generated/console/"))]
+pub(super) struct FileView {
+    /// Its 64 hexadecimal digits: `/api/files/<compartment>/<these>` gives its bytes once it is whole.
+    pub(super) sha256: String,
+    /// Its name, as the officer knows it.
+    pub(super) name: Option<String>,
+    /// What it is said to be, such as `image/jpeg`.
+    pub(super) media_type: Option<String>,
+    /// Its bytes; `null` as long as nobody has said.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub(super) size_bytes: Option<u64>,
+    /// What the officer wrote under it.
+    pub(super) caption: Option<String>,
+    /// Its chunks.
+    pub(super) chunks: u32,
+    /// Those that are here.
+    pub(super) chunks_held: u32,
+    /// All of it is here and fits its name.
+    pub(super) whole: bool,
+    /// The thumbnail's digits, once that is here: `/api/thumbnails/<compartment>/<these>` shows it.
+    pub(super) thumbnail: Option<String>,
 }
 
 /// A field with more than one value.
@@ -258,6 +288,12 @@ pub(super) struct Overview {
     /// Changes that were set aside.
     #[cfg_attr(test, ts(type = "number"))]
     pub(super) quarantined: u64,
+    /// Files that records name and that are not whole here.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub(super) files_waiting: u64,
+    /// Files that are here and that no record names yet.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub(super) files_without_record: u64,
     /// Records by compartment and kind.
     pub(super) counts: Vec<Count>,
     /// Devices, those that were heard last first.

@@ -8,6 +8,7 @@ mod attested;
 mod devices;
 mod dto;
 mod error;
+mod files;
 mod history;
 mod login;
 mod overview;
@@ -145,6 +146,7 @@ async fn read(app: &App, token: &str, session: Session, path: &str, query: Optio
             list.map(|l| json(&l)).ok_or_else(|| closed(&id, "a list"))
         }
         "logout" | "verdict" => Err(ConsoleError::BadMethod),
+        _ if path.starts_with("files/") || path.starts_with("thumbnails/") => file(app, token, id, path).await,
         _ => {
             let at = path.strip_prefix("records/").and_then(record::address).ok_or(ConsoleError::NotFound)?;
             let reader = seeing(reader(app, token, id).await?)?;
@@ -162,6 +164,23 @@ async fn verdict(app: &App, token: &str, id: OfficerId, body: &Bytes) -> Answere
     let ruling = review::Ruling::read(body)?;
     let reader = seeing(reader(app, token, id).await?)?;
     blocking(app, move |hq, projector| review::decide(hq, projector, &reader, &ruling)).await?.map(|v| json(&v))
+}
+
+/// A file's bytes; those of a thumbnail to be shown.
+async fn file(app: &App, token: &str, id: OfficerId, path: &str) -> Answered {
+    let (to_show, rest) = match path.strip_prefix("thumbnails/") {
+        Some(rest) => (true, rest),
+        None => (false, path.strip_prefix("files/").unwrap_or(path)),
+    };
+    let at = files::address(rest).ok_or(ConsoleError::NotFound)?;
+    let reader = seeing(reader(app, token, id).await?)?;
+    let compartment = at.0.clone();
+    let row = blocking(app, move |hq, _| files::find(hq, &reader, &at)).await?.ok_or_else(|| closed(&id, "a file"))?;
+    tracing::info!(officer = %id, %compartment, file = row.blob, "a file was read");
+    if !to_show {
+        return Ok(files::download(app, row));
+    }
+    blocking(app, move |hq, _| files::thumbnail(hq, &row)).await?.ok_or(ConsoleError::NotFound)
 }
 
 /// Who reads; his session is over once he may not use the console any more.

@@ -1,7 +1,7 @@
 //! The state of things: the console's lag, records by team and kind, when each device was last heard. Never what is in a record.
 
-use super::dto;
 use super::reader::{Reader, is_shown, kind_name, team_of};
+use super::{dto, files};
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::project::Projector;
@@ -23,6 +23,8 @@ pub(super) fn overview(hq: &Headquarters, projector: &Projector, reader: &Reader
             conflicts: 0,
             in_review: 0,
             quarantined: 0,
+            files_waiting: 0,
+            files_without_record: 0,
             counts: Vec::new(),
             devices: Vec::new(),
         };
@@ -39,6 +41,7 @@ pub(super) fn overview(hq: &Headquarters, projector: &Projector, reader: &Reader
         }
         Ok(all)
     })?;
+    (overview.files_waiting, overview.files_without_record) = files::apart(hq, projector, reader)?;
     overview.devices = devices(hq, reader)?;
     Ok(overview)
 }

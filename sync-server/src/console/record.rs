@@ -14,10 +14,10 @@ use rusqlite::Connection;
 use serde_json::Value as Json;
 
 use super::attested::Attested;
-use super::dto;
 use super::history::{Act, History};
 use super::reader::{Reader, is_shown};
 use super::records::shown;
+use super::{dto, files};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::project::{Projector, read_state};
@@ -49,6 +49,7 @@ pub(super) fn page(
     let Some(shown_row) = shown(reader, &row) else { return Ok(None) };
     hq.store.read(|tx| {
         let names = Names::of(tx, &state, &history)?;
+        let files = files::of_record(tx, place, &state)?;
         let attested = Attested::check(tx, place, history.acts.iter().rev())?;
         let mut acts: Vec<&Act> = history.acts.iter().collect();
         acts.sort_by_key(|a| std::cmp::Reverse((a.ancestors, a.change.header.stamp, a.change.name)));
@@ -61,6 +62,8 @@ pub(super) fn page(
             history_total,
             links,
             people: names.handles,
+            files_at_hq: files.iter().filter(|f| f.whole).count() as u32,
+            files,
         }))
     })
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod files;
 mod limits;
 mod listen;
 mod patient;

@@ -36,9 +36,10 @@ pub(super) async fn device(app: &Arc<App>, caller: &Caller, request: Request<Inc
     }
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/sync") => sync(app, caller, request.into_body()).await,
+        (&Method::POST, "/v1/files") => super::files::files(app, caller, request.into_body()).await,
         (&Method::POST, "/v1/enrol") => enrol(app, caller, request.into_body()).await,
         (&Method::GET, "/v1/health") => said(StatusCode::OK, "well"),
-        (_, "/v1/sync" | "/v1/enrol") => not_allowed("POST"),
+        (_, "/v1/sync" | "/v1/files" | "/v1/enrol") => not_allowed("POST"),
         (_, "/v1/health") => not_allowed("GET"),
         _ => said(StatusCode::NOT_FOUND, "not found"),
     }
@@ -52,7 +53,7 @@ pub(super) async fn console(app: &Arc<App>, caller: &Caller, request: Request<In
     crate::console::handle(request, app, caller).await
 }
 
-fn said(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(super) fn said(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response
@@ -70,7 +71,7 @@ fn not_allowed(allowed: &'static str) -> Response<Body> {
     response
 }
 
-fn cbor(body: Body) -> Response<Body> {
+pub(super) fn cbor(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, CBOR_SEQUENCE);
     response
@@ -140,7 +141,7 @@ async fn sync(app: &Arc<App>, caller: &Caller, body: Incoming) -> Response<Body>
             return refused;
         }
     };
-    let mut questions = Questions { body, reader: FrameReader::default(), pace: Pace::new() };
+    let mut questions = Questions::of(body);
     let hello = match questions.next().await {
         Ok(Some(Ask::Hello(hello))) => hello,
         Ok(Some(_) | None) => return said(StatusCode::BAD_REQUEST, "no hello"),
@@ -156,7 +157,7 @@ async fn sync(app: &Arc<App>, caller: &Caller, body: Incoming) -> Response<Body>
 }
 
 /// The device that may exchange now, or what it is told.
-async fn admitted(app: &App, caller: &Caller) -> Result<Device, Response<Body>> {
+pub(super) async fn admitted(app: &App, caller: &Caller) -> Result<Device, Response<Body>> {
     let Some(key) = caller.key else {
         return Err(said(StatusCode::UNAUTHORIZED, "no certificate"));
     };
@@ -176,7 +177,7 @@ async fn admitted(app: &App, caller: &Caller) -> Result<Device, Response<Body>> 
 }
 
 /// Reads a body that is not wanted, for a while.
-async fn passed_over(mut body: Incoming) {
+pub(super) async fn passed_over(mut body: Incoming) {
     let mut left = PASSED_OVER_BYTES_MAX;
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -226,7 +227,7 @@ async fn write(mut said: Receiver<Answer>, pieces: &Sender<io::Result<Bytes>>) {
 }
 
 /// What a device asks, read frame by frame from a body.
-struct Questions {
+pub(super) struct Questions {
     body: Incoming,
     reader: FrameReader,
     pace: Pace,
@@ -234,7 +235,7 @@ struct Questions {
 
 /// Why a question could not be read on.
 #[derive(Debug, thiserror::Error)]
-enum Unread {
+pub(super) enum Unread {
     #[error(transparent)]
     Slow(#[from] TooSlow),
     #[error(transparent)]
@@ -246,13 +247,25 @@ enum Unread {
 }
 
 impl Questions {
+    pub(super) fn of(body: Incoming) -> Self {
+        Self { body, reader: FrameReader::default(), pace: Pace::new() }
+    }
+
     /// The next message that this version knows; `None` at the body's end.
     async fn next(&mut self) -> Result<Option<Ask>, Unread> {
+        while let Some(frame) = self.frame().await? {
+            if let Some(ask) = Ask::read(&frame)? {
+                return Ok(Some(ask));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next frame; `None` at the body's end.
+    pub(super) async fn frame(&mut self) -> Result<Option<Vec<u8>>, Unread> {
         loop {
-            while let Some(frame) = self.reader.next()? {
-                if let Some(ask) = Ask::read(&frame)? {
-                    return Ok(Some(ask));
-                }
+            if let Some(frame) = self.reader.next()? {
+                return Ok(Some(frame));
             }
             let Some(frame) = self.pace.wait(self.body.frame()).await? else {
                 return if self.reader.is_empty() { Ok(None) } else { Err(Unread::Short) };

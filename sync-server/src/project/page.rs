@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use daftar_core::change::Change;
 use daftar_core::fold::index_terms;
-use daftar_core::ids::{ChangeName, RecordId};
+use daftar_core::ids::{ChangeName, FileHash, RecordId};
 use daftar_core::merge::{self, Plan, RecordState};
 use daftar_core::record::{searchable, summary};
 use daftar_wire::change::{read_header, read_payload};
@@ -173,5 +173,9 @@ fn write(tx: &Connection, place: &Place, row: Option<i64>, uuid: RecordId, s: &R
     };
     let is_new = row.is_none();
     let row = projection::put_record(tx, place, row, &record)?;
+    let files: Vec<FileHash> = s.files().into_iter().map(|f| f.sha256).collect();
+    if !(is_new && files.is_empty()) {
+        projection::set_files(tx, place, row, &files)?;
+    }
     Ok(Found { row, is_new, terms: terms.join(" ") })
 }

@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod down;
 mod enrol;
+pub(crate) mod files;
 mod judge;
 mod regroup;
 mod up;
@@ -27,6 +28,7 @@ use crate::store::people::Device;
 use crate::store::{cursor, people};
 
 pub use enrol::EnrolError;
+pub use files::FilesExchanged;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ pub(crate) mod console;
 pub mod cursor;
 pub mod enrolment;
 pub mod feed;
+pub mod files;
 pub mod meta;
 pub mod people;
 pub mod projection;

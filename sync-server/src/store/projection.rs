@@ -1,10 +1,11 @@
 //! The console's tables: what the feeds come to, record by record. Derived; deleted and made again whenever their form changes.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use daftar_core::change::Header;
-use daftar_core::ids::{ChangeName, DeviceId, Epoch, Incarnation, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, Epoch, FileHash, Incarnation, RecordId};
 use daftar_core::record::Kind;
 use daftar_wire::message::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
 /// The form of the tables and of the states in them.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Opens the projection of this life of the feeds; one of another, of another form or damaged is made anew.
 pub(crate) fn open(path: &Path, key: &DatabaseKey, epoch: &Epoch) -> Result<Store> {
@@ -201,6 +202,22 @@ pub(crate) fn index(conn: &Connection, row: i64, is_new: bool, terms: &str) -> R
 /// Takes a record away of which no change counts any more.
 pub(crate) fn drop_record(conn: &Connection, id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM search WHERE rowid = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM file_ref WHERE record = ?1")?.execute([id])?;
     conn.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([id])?;
     Ok(())
+}
+
+/// Writes which files a record names.
+pub(crate) fn set_files(conn: &Connection, place: &Place, record: i64, files: &[FileHash]) -> Result<()> {
+    conn.prepare_cached("DELETE FROM file_ref WHERE record = ?1")?.execute([record])?;
+    let mut row = conn.prepare_cached("INSERT OR IGNORE INTO file_ref(record, sha256, compartment) VALUES (?1, ?2, ?3)")?;
+    files.iter().try_for_each(|f| row.execute(params![record, f.0, place.id]).map(|_| ()))?;
+    Ok(())
+}
+
+/// Every file that some record of a compartment names.
+pub(crate) fn files(conn: &Connection, place: &Place) -> Result<HashSet<FileHash>> {
+    let mut rows = conn.prepare_cached("SELECT sha256 FROM file_ref WHERE compartment = ?1")?;
+    let rows = rows.query_map([place.id], |r| Ok(FileHash(r.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -48,3 +48,9 @@ CREATE INDEX record_occurred ON record(compartment, kind, occurred_ms);
 CREATE INDEX record_touched ON record(touched_ms);
 CREATE INDEX record_conflict ON record(id) WHERE conflicts > 0;
 CREATE VIRTUAL TABLE search USING fts5(terms, content='', contentless_delete=1, detail=none, tokenize="ascii");
+-- Which files records name, thumbnails too.
+CREATE TABLE file_ref(
+    record INTEGER NOT NULL, sha256 BLOB NOT NULL, compartment INTEGER NOT NULL REFERENCES compartment(id),
+    PRIMARY KEY (record, sha256)
+) WITHOUT ROWID;
+CREATE INDEX file_ref_compartment ON file_ref(compartment);

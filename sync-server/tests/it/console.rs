@@ -21,6 +21,7 @@ use http_body_util::BodyExt as _;
 use hyper::{HeaderMap, Request, StatusCode};
 use serde_json::{Value as Json, json};
 
+use crate::files::{Photo, said};
 use crate::support::{Device, NOW_MS, World, random};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -38,6 +39,7 @@ pub struct Said {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Json,
+    pub bytes: Bytes,
 }
 
 impl Said {
@@ -80,7 +82,7 @@ impl Desk {
         let request = request.body(body).expect("a request");
         let (head, body) = console::answer(&self.app, &Caller { address, key: None }, request).await.into_parts();
         let bytes = Body::collect(body).await.expect("whole").to_bytes();
-        Said { status: head.status, headers: head.headers, body: serde_json::from_slice(&bytes).unwrap_or(Json::Null) }
+        Said { status: head.status, headers: head.headers, body: serde_json::from_slice(&bytes).unwrap_or(Json::Null), bytes }
     }
 
     pub async fn try_login(&self, address: IpAddr, name: &str, password: &str) -> Said {
@@ -412,4 +414,63 @@ async fn devices_and_grants_are_shown_to_who_may_know_of_them() {
     assert_eq!(desk.get(&oct, "/api/grants?compartment=agency/moi/imt-1").await.code(), (404, "not_found"));
     assert_eq!(desk.get(&oct, "/api/grants?compartment=team/imt-1").await.body.as_array().map(Vec::len), Some(2));
     assert_eq!(desk.get(&oct, "/api/grants").await.code(), (400, "bad_request"));
+}
+
+/// The fields of a file in a record's list.
+fn named(n: u32, photo: &Photo, thumbnail: Option<&Photo>) -> Vec<(Path, Value)> {
+    let at = |field| Path::Element(15, ElementKey::Given(n), field);
+    let hash = |p: &Photo| Value::Bytes(p.manifest.file.sha256.0.to_vec());
+    let size = i64::try_from(photo.manifest.size).expect("small");
+    let mut fields = vec![(at(2), hash(photo)), (at(3), text("<boot>.jpg")), (at(5), Value::Int(size))];
+    fields.extend(thumbnail.map(|t| (at(8), hash(t))));
+    fields
+}
+
+#[tokio::test]
+async fn a_record_says_which_of_its_photos_are_here_and_gives_them_to_its_readers_alone() {
+    let desk = Desk::new();
+    desk.officer("moi", Agency::Moi, None, Role::Analyst);
+    desk.officer("leader", Agency::Moi, Some("imt-2"), Role::Leader);
+    let mut device = desk.world.device("a", "imt-1").await;
+    let photos: Vec<Photo> = (0..5).map(|n| Photo::new(TEAM, n, 300_000)).collect();
+    let mut picture = Photo::new(TEAM, 50, 900);
+    picture.chunks[0][..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    let picture = Photo::of(TEAM, picture.chunks.concat());
+    let stray = Photo::new(TEAM, 60, 50);
+    let id = RecordId::new(NOW_MS, random());
+    let fields = (1..).zip(&photos).flat_map(|(n, p)| named(n, p, Some(&picture))).collect();
+    let entry = Entry::write(&device.header(id, Op::Create, Vec::new()), &Payload { set: fields, reason: None }, [0; 32]);
+    let segment = device.segment(TEAM, vec![entry.expect("a small change")]).write().expect("a segment");
+    desk.world.exchange(&device, device.hello(), &[segment]).await;
+    let mut words = [picture.brought(&[0]), stray.brought(&[0])].concat();
+    words.extend(photos[..3].iter().flat_map(|p| p.brought(&[1, 0])));
+    words.extend(photos[3].brought(&[1]));
+    said(&desk.world, &device, &words).await;
+    desk.caught_up();
+    let moi = desk.login("moi").await;
+    let page = desk.get(&moi, &format!("/api/records/{TEAM}/{id}")).await.body;
+    let files = page["files"].as_array().expect("files");
+    let held: Vec<(u64, bool)> = files.iter().map(|f| (f["chunks_held"].as_u64().expect("a number"), f["whole"] == true)).collect();
+    assert_eq!(held, [(2, true), (2, true), (2, true), (1, false), (0, false)]);
+    assert_eq!((&page["files_at_hq"], &files[0]["name"]), (&json!(3), &json!("<boot>.jpg")));
+    let overview = desk.get(&moi, "/api/overview").await.body;
+    assert_eq!((&overview["files_waiting"], &overview["files_without_record"]), (&json!(2), &json!(1)), "both are said: {overview}");
+
+    let path = |sort: &str, photo: &Photo| format!("/api/{sort}/{TEAM}/{}", photo.manifest.file.sha256);
+    let got = desk.get(&moi, &path("files", &photos[0])).await;
+    assert_eq!((got.status, got.bytes), (StatusCode::OK, Bytes::from(photos[0].chunks.concat())));
+    assert!(got.headers["content-disposition"].to_str().expect("text").starts_with("attachment"), "it is never shown as a page");
+    assert_eq!(got.headers["content-type"], "application/octet-stream");
+    assert_eq!(got.headers["x-content-type-options"], "nosniff");
+    assert!(got.headers["content-security-policy"].to_str().expect("text").contains("sandbox"));
+    let small = desk.get(&moi, &path("thumbnails", &picture)).await;
+    assert_eq!(small.headers["content-type"], "image/jpeg");
+    assert_eq!(small.bytes.len(), 900);
+    for foreign in [path("thumbnails", &photos[0]), path("thumbnails", &stray), path("files", &photos[3]), "/api/files/x".to_owned()] {
+        assert_eq!(desk.get(&moi, &foreign).await.code(), (404, "not_found"), "{foreign}");
+    }
+    let leader = desk.login("leader").await;
+    for sort in ["files", "thumbnails"] {
+        assert_eq!(desk.get(&leader, &path(sort, &picture)).await.code(), (404, "not_found"), "another team's photo is not there for him");
+    }
 }

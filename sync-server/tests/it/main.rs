@@ -7,6 +7,7 @@ mod console;
 mod enrolment;
 mod exchange;
 mod feeds;
+mod files;
 mod matrix;
 mod overtls;
 mod projection;

@@ -38,6 +38,9 @@ fn is_named(e: &Error, code: i32) -> bool {
         | Error::Input(_)
         | Error::Fork(_)
         | Error::OtherDevice
+        | Error::FileTooLarge { .. }
+        | Error::FileStorageFull
+        | Error::FileNotHere
         | Error::Wire(_)
         | Error::File(_)
         | Error::Unexpected(_)

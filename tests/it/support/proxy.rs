@@ -26,6 +26,7 @@ pub struct Proxy {
     weather: Arc<Mutex<Weather>>,
     stop: Arc<AtomicBool>,
     cuts: Arc<AtomicU64>,
+    up: Arc<AtomicU64>,
     down: Arc<AtomicU64>,
 }
 
@@ -34,10 +35,11 @@ impl Proxy {
     pub fn start() -> (Self, impl Fn(u16)) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let proxy = Self { port, weather: Arc::default(), stop: Arc::default(), cuts: Arc::default(), down: Arc::default() };
+        let proxy =
+            Self { port, weather: Arc::default(), stop: Arc::default(), cuts: Arc::default(), up: Arc::default(), down: Arc::default() };
         let to = Arc::new(Mutex::new(0));
         let (weather, stop, target) = (proxy.weather.clone(), proxy.stop.clone(), to.clone());
-        let (cuts, down) = (proxy.cuts.clone(), proxy.down.clone());
+        let (cuts, up, down) = (proxy.cuts.clone(), proxy.up.clone(), proxy.down.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if stop.load(Ordering::Relaxed) {
@@ -46,7 +48,7 @@ impl Proxy {
                 let now = *weather.lock().expect("no one panics with the weather");
                 let server = TcpStream::connect(("127.0.0.1", *target.lock().expect("no one panics with the target")));
                 match server {
-                    Ok(server) if !now.down => carry(client, server, now, &cuts, &down),
+                    Ok(server) if !now.down => carry(client, server, now, &cuts, &up, &down),
                     Ok(_) | Err(_) => drop(client),
                 }
             }
@@ -64,6 +66,11 @@ impl Proxy {
         self.down.load(Ordering::Relaxed)
     }
 
+    /// Bytes that devices said on all connections so far, TLS and all.
+    pub fn up_bytes(&self) -> u64 {
+        self.up.load(Ordering::Relaxed)
+    }
+
     /// Connections that were cut at a byte so far.
     pub fn cuts(&self) -> u64 {
         self.cuts.load(Ordering::Relaxed)
@@ -77,11 +84,11 @@ impl Drop for Proxy {
     }
 }
 
-fn carry(client: TcpStream, server: TcpStream, weather: Weather, cuts: &Arc<AtomicU64>, down: &Arc<AtomicU64>) {
+fn carry(client: TcpStream, server: TcpStream, weather: Weather, cuts: &Arc<AtomicU64>, up: &Arc<AtomicU64>, down: &Arc<AtomicU64>) {
     let both = (client.try_clone(), server.try_clone());
     if let (Ok(c), Ok(s)) = both {
-        let up_cuts = cuts.clone();
-        std::thread::spawn(move || pump(c, s, weather.cut_up_at, None, &up_cuts, &AtomicU64::new(0)));
+        let (up_cuts, up) = (cuts.clone(), up.clone());
+        std::thread::spawn(move || pump(c, s, weather.cut_up_at, None, &up_cuts, &up));
         let (down_cuts, down) = (cuts.clone(), down.clone());
         std::thread::spawn(move || pump(server, client, weather.cut_down_at, weather.swallow_down_after, &down_cuts, &down));
     }

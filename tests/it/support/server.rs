@@ -15,13 +15,21 @@ pub struct Server {
     pub port: u16,
     /// Where its console listens.
     pub console_port: u16,
+    /// Files may have so many bytes together.
+    pub files_bytes_max: Option<u64>,
     child: Option<Child>,
 }
 
 impl Server {
     /// Makes a new server with the sample's teams; devices are told `address_port`.
     pub fn init(dir: &Path, address_port: u16) -> Self {
-        let server = Self { data: dir.join("server"), port: super::free_port(), console_port: super::free_port(), child: None };
+        let server = Self {
+            data: dir.join("server"),
+            port: super::free_port(),
+            console_port: super::free_port(),
+            files_bytes_max: None,
+            child: None,
+        };
         let address = format!("127.0.0.1:{address_port}");
         server.must(&["init", "--address", &address, "--sample"]);
         server
@@ -74,6 +82,7 @@ impl Server {
             .arg("--data")
             .arg(&self.data)
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--console", &format!("127.0.0.1:{}", self.console_port)])
+            .args(self.files_bytes_max.map(|max| format!("--files-bytes-max={max}")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(if std::env::var_os("DAFTAR_TEST_LOGS").is_some() { Stdio::inherit() } else { Stdio::null() })

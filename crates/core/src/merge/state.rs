@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ChangeName;
-use crate::record::Kind;
+use crate::record::{self, FileRef, Kind};
 use crate::time::Stamp;
 use crate::value::{ELEMENT_PLACE, ELEMENT_REMOVED, ElementKey, Path, Value};
 
@@ -84,6 +84,11 @@ impl RecordState {
     pub fn is_removed(&self, list: u32, key: &ElementKey) -> bool {
         self.fields.get(&Path::Element(list, key.clone(), ELEMENT_REMOVED)) == Some(&Value::Bool(true))
             && !self.revived_elements.contains(&(list, key.clone()))
+    }
+
+    /// The files that it names.
+    pub fn files(&self) -> Vec<FileRef> {
+        record::files(self.kind, &self.fields, &self.shown_elements(record::FILES), &|path| self.is_shown(path))
     }
 
     /// The conflicts that an officer is asked to settle: those within a removed element wait until it comes back.

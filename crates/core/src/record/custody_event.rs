@@ -1,6 +1,6 @@
 //! A hand-over of an exhibit or an asset: its fields and code lists. Never says that it may not be amended: that is `authorize`.
 
-use super::schema::{Field, LINE, LINKS, LONG, MASS_MG, NUMBER, PLACE, Shape, UTC_OFFSET, f};
+use super::schema::{FILES_FIELD, Field, LINE, LINKS, LONG, MASS_MG, NUMBER, PLACE, Shape, UTC_OFFSET, f};
 use super::view::view;
 
 /// The fields of a custody event.
@@ -14,6 +14,7 @@ pub const FIELDS: &[Field] = &[
     f(10, "retention_date", Shape::Date),
     f(12, "links", LINKS),
     f(13, "remarks", LONG),
+    FILES_FIELD,
     f(20, "exhibit", Shape::Record),
     f(21, "asset", Shape::Record),
     f(22, "purpose", Shape::Code),

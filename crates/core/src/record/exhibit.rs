@@ -1,6 +1,6 @@
 //! One item of a seizure: its fields and code lists. Never says who holds it: that is `custody_event`.
 
-use super::schema::{COUNT, Field, HASH, LINE, LINKS, LONG, MASS_MG, NAME, NUMBER, Shape, f};
+use super::schema::{COUNT, FILES_FIELD, Field, HASH, LINE, LINKS, LONG, MASS_MG, NAME, NUMBER, Shape, f};
 use super::view::view;
 
 /// A presumptive test.
@@ -48,6 +48,7 @@ pub const FIELDS: &[Field] = &[
     f(11, "status", Shape::Code),
     f(12, "links", LINKS),
     f(13, "remarks", LONG),
+    FILES_FIELD,
     f(20, "seizure", Shape::Record),
     f(21, "substance", NAME),
     f(22, "form", Shape::Code),

@@ -1,6 +1,8 @@
 //! A stop of a vehicle or a person: its fields and code lists. Never refuses what an officer saw.
 
-use super::schema::{COUNT, Field, HASH, LINE, LINKS, LONG, MASS_KG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f};
+use super::schema::{
+    COUNT, FILES_FIELD, Field, HASH, LINE, LINKS, LONG, MASS_KG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f,
+};
 use super::view::{View, view};
 
 /// A person in the stop.
@@ -83,6 +85,7 @@ pub const FIELDS: &[Field] = &[
     f(12, "links", LINKS),
     f(13, "remarks", LONG),
     f(14, "occurred_precision", Shape::Code),
+    FILES_FIELD,
     f(20, "direction", Shape::Code),
     f(21, "selection_reason", Shape::Code),
     f(22, "risk_indicators", Shape::CodeMap),

@@ -2,6 +2,7 @@
 
 pub mod custody_event;
 pub mod exhibit;
+mod files;
 pub mod inspection;
 pub mod plate;
 pub mod reference;
@@ -11,7 +12,8 @@ mod summary;
 pub mod surveillance_note;
 mod view;
 
-pub use schema::{Field, PLACE, Shape};
+pub use files::{FileRef, FileRole, files};
+pub use schema::{FILE, FILES, Field, PLACE, Shape};
 pub use summary::{Summary, searchable, summary};
 pub use view::View;
 

@@ -159,3 +159,21 @@ pub(super) const LINKS: Shape =
 
 /// The officers who took part, and how.
 pub(super) const OFFICERS: Shape = Shape::List(&[f(2, "officer", Shape::Officer), f(3, "role", Shape::Code)]);
+
+/// A file that belongs to the record, by the SHA-256 of its bytes. The bytes travel by themselves and may come later.
+pub const FILE: &[Field] = &[
+    f(2, "sha256", HASH),
+    f(3, "name", NAME),
+    f(4, "media_type", Shape::Text { bytes_max: 100 }),
+    f(5, "size_bytes", Shape::Int { min: 0, max: 1 << 40 }),
+    f(6, "taken_at", Shape::Time),
+    f(7, "place", Shape::Group(PLACE)),
+    f(8, "thumbnail", HASH),
+    f(9, "caption", LINE),
+];
+
+/// The number of the list of files, the same in every kind that has one.
+pub const FILES: u32 = 15;
+
+/// The list of files.
+pub(super) const FILES_FIELD: Field = f(FILES, "files", Shape::List(FILE));

@@ -1,6 +1,6 @@
 //! A find that was taken: its fields and code lists. Holds no exhibit: each is a record of its own.
 
-use super::schema::{Field, LINE, LINKS, LONG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f};
+use super::schema::{FILES_FIELD, Field, LINE, LINKS, LONG, MONEY, NAME, NUMBER, OFFICERS, PLACE, Shape, UTC_OFFSET, f};
 use super::view::view;
 
 /// An attesting witness.
@@ -29,6 +29,7 @@ pub const FIELDS: &[Field] = &[
     f(12, "links", LINKS),
     f(13, "remarks", LONG),
     f(14, "occurred_precision", Shape::Code),
+    FILES_FIELD,
     f(20, "inspection", Shape::Record),
     f(21, "operation", Shape::Code),
     f(22, "phase", Shape::Code),

@@ -1,6 +1,6 @@
 //! What was observed, with its grades and handling: fields and code lists. Never holds who a source is, only his number.
 
-use super::schema::{ACCURACY_M, Field, LATITUDE, LINE, LINKS, LONG, LONGITUDE, NAME, NUMBER, PLACE, Shape, UTC_OFFSET, f};
+use super::schema::{ACCURACY_M, FILES_FIELD, Field, LATITUDE, LINE, LINKS, LONG, LONGITUDE, NAME, NUMBER, PLACE, Shape, UTC_OFFSET, f};
 use super::view::view;
 
 /// Whom or what it is about.
@@ -42,6 +42,7 @@ pub const FIELDS: &[Field] = &[
     f(12, "links", LINKS),
     f(13, "remarks", LONG),
     f(14, "occurred_precision", Shape::Code),
+    FILES_FIELD,
     f(20, "subjects", Shape::List(SUBJECT)),
     f(21, "observations", Shape::List(OBSERVATION)),
     f(22, "track", Shape::Groups(TRACK_POINT)),

@@ -59,8 +59,10 @@ impl From<Error> for Fault {
             Error::AlreadyOpen => ALREADY_OPEN,
             Error::NotEnrolled | Error::NoOfficer(_) | Error::WhichOfficer(_) => USAGE,
             Error::PinWrong { .. } | Error::PinTooShort { .. } => LOCKED,
-            Error::StorageFull => STORAGE_FULL,
+            Error::StorageFull | Error::FileStorageFull => STORAGE_FULL,
             Error::NoCompartment(_)
+            | Error::FileTooLarge { .. }
+            | Error::FileNotHere
             | Error::Denied { .. }
             | Error::NoRecord(_)
             | Error::Amend(_)

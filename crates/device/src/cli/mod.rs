@@ -4,6 +4,7 @@ mod amend;
 mod conflict;
 mod enrol;
 mod fault;
+mod files;
 mod import;
 mod out;
 mod read;
@@ -88,6 +89,17 @@ enum Command {
     /// Bring a voided record back.
     #[command(after_help = "Example:\n  daftar --home ~/notebook unvoid 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --reason 'voided by mistake'")]
     Unvoid(conflict::Void),
+    /// Attach a photo or another file to a record.
+    #[command(
+        after_help = "Example:\n  daftar --home ~/notebook attach 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 boot.jpg --caption 'Under the boot floor'"
+    )]
+    Attach(files::Attach),
+    /// Say how far a record's files are: here, and at headquarters.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook files 01a090a1-522e-78c7-acfe-9ea9e1fab9d7")]
+    Files(files::Files),
+    /// Ask for a record's files that are not here, and write out those that are.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook fetch 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --to photos")]
+    Fetch(files::Fetch),
     /// Send what waits to headquarters and fetch what is new.
     #[command(after_help = "Example:\n  daftar --home ~/notebook sync")]
     Sync,
@@ -145,6 +157,9 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Resolve(c) => c.run(&common.unlocked()?, out),
         Command::Void(c) => c.run(&common.unlocked()?, Op::Void, out),
         Command::Unvoid(c) => c.run(&common.unlocked()?, Op::Unvoid, out),
+        Command::Attach(c) => c.run(&common.unlocked()?, out),
+        Command::Files(c) => c.run(&common.unlocked()?, out),
+        Command::Fetch(c) => c.run(&common.unlocked()?, out),
         Command::Sync => sync::run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),

@@ -8,7 +8,7 @@ use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
 use daftar_core::time::format_time;
 use daftar_device::Store;
-use daftar_device::vault::{HistoryEntry, RecordItem};
+use daftar_device::vault::{FilesAtHq, HistoryEntry, RecordItem};
 use daftar_wire::json::{format_path, write_value};
 use serde_json::{Map, Value, json};
 
@@ -152,6 +152,7 @@ impl Show {
         let id: RecordId = self.id.parse().map_err(|e: daftar_core::ids::BadId| Fault::refused(e.to_string()))?;
         let view = store.show(&store.compartment_of(&id)?, &id)?;
         let kind = view.item.kind;
+        let files = store.file_states(&view.item.compartment, &id)?;
         let mut history = Vec::new();
         for h in &view.history {
             let author = store.handle_of(&h.author)?.unwrap_or_else(|| h.author.to_string());
@@ -171,6 +172,8 @@ impl Show {
                 m.insert("hidden".into(), view.item.state.hidden.into());
                 m.insert("revived".into(), flags.revived.into());
                 m.insert("missing_parent".into(), flags.missing_parent.into());
+                m.insert("files".into(), files.iter().map(super::files::state).collect::<Vec<_>>().into());
+                m.insert("files_at_hq".into(), FilesAtHq::of(&files).held.into());
                 m.into()
             },
             || {
@@ -182,6 +185,7 @@ impl Show {
                     (view.item.state.flags.missing_parent, "an earlier version is missing"),
                 ];
                 lines.extend(flags.into_iter().filter(|f| f.0).map(|f| f.1.to_owned()));
+                lines.extend(super::files::at_hq(&files));
                 lines.extend(view.conflicts.iter().map(|c| format!("needs a decision: {}", format_path(kind, &c.path))));
                 lines
             },

@@ -55,16 +55,19 @@ pub fn verify(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         || {
             let bad: Vec<Value> =
                 v.bad.iter().map(|b| json!({"compartment": b.compartment.to_string(), "what": b.what, "n": b.n, "why": b.why})).collect();
-            json!({"streams": v.streams, "changes": v.changes, "bad": bad})
+            json!({"streams": v.streams, "changes": v.changes, "files": v.files, "bad": bad})
         },
         || {
-            let mut lines = vec![format!("{} streams with {} changes were checked.", v.streams, v.changes)];
+            let mut lines = vec![format!("{} streams with {} changes and {} files were checked.", v.streams, v.changes, v.files)];
             if v.bad.is_empty() {
                 lines.push("Every name, chain, signature and record holds.".into());
             }
             lines.extend(v.bad.iter().map(|b| match b.n {
                 Some(n) => format!("  {}: stream {}, change {n}: {} does not hold", b.compartment, b.what, b.why),
                 None if b.why == "file" => format!("  {}: its file is damaged: {}", b.compartment, b.what),
+                None if b.why == "photo" => {
+                    format!("  {}: file {} is damaged; sync fetches it again if headquarters has it", b.compartment, b.what)
+                }
                 None => format!("  {}: record {}: {} does not hold", b.compartment, b.what, b.why),
             }));
             lines

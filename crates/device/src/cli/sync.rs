@@ -25,14 +25,16 @@ pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
     out.say(
         || json!(report),
         || {
-            vec![
+            let mut lines = vec![
                 format!("Sent {} changes, received {} in {:.1} s.", report.sent_changes, report.received_changes, report.seconds),
                 format!("{} bytes up, {} bytes down, {} requests.", report.bytes_up, report.bytes_down, report.requests),
                 match report.waiting {
                     0 => "Headquarters has everything.".to_owned(),
                     n => format!("{n} changes are kept here and still wait."),
                 },
-            ]
+            ];
+            lines.extend(super::files::synced(&report.files));
+            lines
         },
     );
     Ok(0)

@@ -22,7 +22,7 @@ const CONTENT_TYPE: &str = "application/cbor-seq";
 /// A link to headquarters.
 pub struct HttpTransport {
     client: Client,
-    url: String,
+    address: String,
     before: (u64, u64),
 }
 
@@ -31,7 +31,7 @@ impl HttpTransport {
     pub fn new(device: &DeviceInfo) -> Result<Self, LinkError> {
         let identity = Identity { certificate: device.certificate.clone(), key_pkcs8: device.key_pkcs8() };
         let client = client(Pin::Ca(device.ca.clone()), Some(identity), device.last_hq_ms)?;
-        Ok(Self { client, url: format!("https://{}/v1/sync", device.address), before: counted() })
+        Ok(Self { client, address: device.address.clone(), before: counted() })
     }
 }
 
@@ -95,12 +95,13 @@ fn judge(response: &Response) -> Result<(), LinkError> {
     }
 }
 
-impl Transport for HttpTransport {
-    async fn exchange(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
+impl HttpTransport {
+    async fn post(&self, path: &str, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         let body = futures_util::stream::unfold(asks, |mut asks| async move {
             asks.recv().await.map(|piece| (Ok::<_, std::io::Error>(Bytes::from(piece)), asks))
         });
-        let request = self.client.post(&self.url).header("content-type", CONTENT_TYPE).body(reqwest::Body::wrap_stream(body));
+        let url = format!("https://{}{path}", self.address);
+        let request = self.client.post(url).header("content-type", CONTENT_TYPE).body(reqwest::Body::wrap_stream(body));
         let mut response = request.send().await.map_err(|e| classify(&e))?;
         judge(&response)?;
         while let Some(piece) = response.chunk().await.map_err(|e| classify(&e))? {
@@ -109,6 +110,16 @@ impl Transport for HttpTransport {
             }
         }
         Ok(())
+    }
+}
+
+impl Transport for HttpTransport {
+    async fn exchange(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
+        self.post("/v1/sync", asks, answers).await
+    }
+
+    async fn exchange_files(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
+        self.post("/v1/files", asks, answers).await
     }
 
     fn counted(&self) -> (u64, u64) {

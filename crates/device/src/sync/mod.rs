@@ -5,6 +5,7 @@ mod access;
 mod apply;
 mod auto;
 mod count;
+mod files;
 mod http;
 mod identity;
 mod run;
@@ -14,6 +15,7 @@ mod tls;
 mod transport;
 
 pub use auto::{AutoSync, Nudge};
+pub use files::FilesReport;
 pub use http::{HttpTransport, enrol};
 pub use run::run;
 pub use session::Session;
@@ -41,6 +43,8 @@ pub struct SyncReport {
     /// Segments that the server did not take; they wait, and the log says why.
     #[serde(skip)]
     pub refused: u64,
+    /// What it did with files, after the records.
+    pub files: FilesReport,
 }
 
 /// How far a sync is, for a bar on the screen.

@@ -9,6 +9,7 @@ use daftar_wire::message::{Cursor, End, FrameReader, Receipt};
 use tokio::sync::mpsc::channel;
 
 use super::apply::{Tally, Writers, Written};
+use super::files::Files;
 use super::send::{Base, send};
 use super::session::{Session, Step};
 use super::transport::Transport;
@@ -36,17 +37,51 @@ pub async fn run<T: Transport>(
 ) -> Result<SyncReport, SyncError> {
     let started = Instant::now();
     let outcome = exchange_all(store, transport, progress).await;
-    let (bytes_up, bytes_down) = transport.counted();
     let noted = match &outcome {
         Ok((_, hq_time_ms)) => ContactOutcome::Finished { hq_time_ms: *hq_time_ms },
         Err(e) => ContactOutcome::Failed { code: e.code().to_owned() },
     };
     blocking(store, move |s| s.note_contact(noted)).await?;
     let (mut report, _) = outcome?;
+    files_after(store, transport, progress, &mut report).await?;
+    let (bytes_up, bytes_down) = transport.counted();
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
     report.waiting = blocking(store, waiting).await?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Files go last. Between two of their exchanges goes whatever was saved meanwhile; no trouble of theirs is one of the records'.
+async fn files_after<T: Transport>(
+    store: &Arc<Store>,
+    transport: &T,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+    report: &mut SyncReport,
+) -> Result<(), SyncError> {
+    let mut files = Files::new();
+    loop {
+        match files.slice(store, transport).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) => {
+                tracing::info!(error = %e, "the exchange of files broke off; it goes on with the next sync");
+                files.report.error = Some(e.code().to_owned());
+                break;
+            }
+        }
+        if blocking(store, waiting).await? > report.refused {
+            let Ok((more, _)) = exchange_all(store, transport, progress).await else { break };
+            report.sent_changes += more.sent_changes;
+            report.received_changes += more.received_changes;
+            report.requests += more.requests;
+            if more.sent_changes == 0 {
+                break;
+            }
+        }
+    }
+    files.report.waiting = blocking(store, Store::files_waiting).await?;
+    report.files = files.report;
+    Ok(())
 }
 
 fn waiting(store: &Store) -> Result<u64, Error> {

@@ -49,6 +49,12 @@ pub trait Transport: Send + Sync {
     /// Sends what `asks` gives until it ends, and gives what comes to `answers`. Returns when the answer has ended.
     fn exchange(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> impl Future<Output = Result<(), LinkError>> + Send;
 
+    /// The same for files, which have a road of their own so that no record waits behind them. A transport that has none says so.
+    fn exchange_files(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> impl Future<Output = Result<(), LinkError>> + Send {
+        drop((asks, answers));
+        std::future::ready(Err(LinkError::Status(404)))
+    }
+
     /// Bytes up and down so far, where the transport can tell.
     fn counted(&self) -> (u64, u64);
 }

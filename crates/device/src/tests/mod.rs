@@ -2,6 +2,7 @@
 
 mod exchange;
 mod figures;
+mod files;
 mod opening;
 mod saving;
 mod simulated;

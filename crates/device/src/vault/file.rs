@@ -9,13 +9,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use rusqlite_migration::{M, Migrations};
 use zeroize::Zeroizing;
 
+use crate::blob::Blobs;
 use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::keyring::Door;
 use crate::random::{hex, random};
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql"))];
 /// What all open files together may keep in memory.
 const CACHE_KIB: usize = 48 * 1024;
 /// What each may keep at the least.
@@ -80,7 +81,20 @@ impl Vault {
         }
         let again = (path.clone(), key.clone());
         let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
-        Ok(Self { path, db: Database::over(conn, home.reserve().clone(), open) })
+        let vault = Self { path, db: Database::over(conn, home.reserve().clone(), open) };
+        super::files::tidy(&mut vault.conn(), &vault.blobs())?;
+        Ok(vault)
+    }
+
+    /// The folder of its files: `files/X` beside `vault/X.db`.
+    pub(crate) fn files_dir(&self) -> PathBuf {
+        let home = self.path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        crate::home::files_dir(home, &self.path.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    /// The same, to read and write in.
+    pub(crate) fn blobs(&self) -> Blobs {
+        Blobs::new(self.files_dir())
     }
 
     /// The one connection; whoever holds it is alone in this file.

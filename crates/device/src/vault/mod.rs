@@ -5,6 +5,7 @@ mod apply;
 mod cursor;
 mod directory;
 pub(crate) mod file;
+mod files;
 mod fork;
 mod form;
 mod grants;
@@ -37,6 +38,7 @@ use file::Vault;
 
 pub use crate::keyring::ContactOutcome;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
+pub use files::{Attached, Attachment, FilePlan, FileState, FilesAtHq, KeptFile, Put, WantedFile};
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};

@@ -76,6 +76,7 @@ pub(super) fn write(conn: &Connection, w: &Written<'_>) -> Result<()> {
          conflicts = excluded.conflicts, state = excluded.state",
     )?
     .execute(params![w.id, w.uuid.0, w.kind.number(), occurred, listed, i64::try_from(conflicts).unwrap_or(i64::MAX), bytes])?;
+    super::files::note(conn, w.id, w.state)?;
     // What the search has not reached yet needs no note.
     if w.id <= searched(conn)? {
         conn.prepare_cached("INSERT OR IGNORE INTO unsearched(record) VALUES (?1)")?.execute([w.id])?;

@@ -21,7 +21,7 @@ const BATCH: u64 = 256;
 pub struct Bad {
     /// Where.
     pub compartment: Compartment,
-    /// The stream, record or page, as text.
+    /// The stream, record, page or file, as text.
     pub what: String,
     /// The change's number in the stream, where it is one.
     pub n: Option<u64>,
@@ -36,6 +36,8 @@ pub struct Verified {
     pub streams: u64,
     /// Changes.
     pub changes: u64,
+    /// Files that are here whole.
+    pub files: u64,
     /// What does not hold.
     pub bad: Vec<Bad>,
 }
@@ -65,7 +67,11 @@ impl Store {
             let keys = self.keys_of(&stream.device)?;
             check_stream(&vault.conn(), c, &stream, keys.as_ref(), all)?;
         }
-        check_records(&vault.conn(), c, all)
+        check_records(&vault.conn(), c, all)?;
+        let (files, spoilt) = self.check_files(c)?;
+        all.files += files;
+        all.bad.extend(spoilt.into_iter().map(|f| Bad { compartment: c.clone(), what: f.to_string(), n: None, why: "photo" }));
+        Ok(())
     }
 }
 

@@ -27,6 +27,14 @@ in_review: number,
  */
 quarantined: number, 
 /**
+ * Files that records name and that are not whole here.
+ */
+files_waiting: number, 
+/**
+ * Files that are here and that no record names yet.
+ */
+files_without_record: number, 
+/**
  * Records by compartment and kind.
  */
 counts: Array<Count>, 

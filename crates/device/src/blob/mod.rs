@@ -1,0 +1,152 @@
+//! A compartment's folder of files: each sealed chunk by chunk under its own key, under a random name. Never knows what a file is called.
+
+mod media;
+mod thumbnail;
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use daftar_wire::file::chest::{ChestKey, SEAL_BYTES, SLOT_BYTES, open_chunk, seal_chunk};
+use daftar_wire::file::chunk_bytes;
+
+use crate::error::Result;
+use crate::home::private;
+use crate::random::random;
+
+pub(crate) use media::{extension, is_photo, media_type};
+pub(crate) use thumbnail::thumbnail;
+
+/// What the name of a file in the making ends with.
+const PART: &str = "part";
+
+/// The folder.
+pub(crate) struct Blobs(PathBuf);
+
+/// One file's bytes, chunk by chunk.
+pub(crate) struct Chest {
+    file: File,
+    key: ChestKey,
+    size: u64,
+}
+
+impl Blobs {
+    /// The folder at this path; made when something is first kept.
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self(dir)
+    }
+
+    fn part(&self, name: &str) -> PathBuf {
+        self.0.join(name).with_extension(PART)
+    }
+
+    fn make(&self) -> Result<()> {
+        fs::create_dir_all(&self.0)?;
+        private(&self.0, 0o700)
+    }
+
+    /// Begins a file that is no file yet: until `settle` nothing of it counts.
+    pub(crate) fn begin(&self, name: &str, key: ChestKey, size: u64) -> Result<Chest> {
+        self.make()?;
+        let path = self.part(name);
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        private(&path, 0o600)?;
+        Ok(Chest { file, key, size })
+    }
+
+    /// Gives a file in the making its name. Whoever calls it has written down before that the name exists.
+    pub(crate) fn settle(&self, name: &str) -> Result<()> {
+        fs::rename(self.part(name), self.0.join(name))?;
+        self.sync()
+    }
+
+    /// Takes away what was begun.
+    pub(crate) fn abandon(&self, name: &str) {
+        let _ = fs::remove_file(self.part(name));
+    }
+
+    /// Opens a file's chest; `make`: it may be new. `None`: it is not there.
+    pub(crate) fn open(&self, name: &str, key: ChestKey, size: u64, make: bool) -> Result<Option<Chest>> {
+        if make {
+            self.make()?;
+        }
+        let path = self.0.join(name);
+        let file = match File::options().read(true).write(true).create(make).truncate(false).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound && !make => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        if make {
+            private(&path, 0o600)?;
+        }
+        Ok(Some(Chest { file, key, size }))
+    }
+
+    /// Takes a file's bytes away.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        gone(fs::remove_file(self.0.join(name)))
+    }
+
+    /// Names in the folder have reached the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        if cfg!(unix) {
+            File::open(&self.0)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// What was begun and is written down gets its name; what was begun and is not goes.
+    pub(crate) fn tidy(&self, known: &HashSet<String>) -> Result<()> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        for path in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == PART)) {
+            match path.file_stem().and_then(|s| s.to_str()).filter(|s| known.contains(*s)) {
+                Some(name) => self.settle(name)?,
+                None => gone(fs::remove_file(&path))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes a compartment's folder of files away, all of it: to be done with the compartment's key and database.
+pub(crate) fn purge(dir: &Path) -> Result<()> {
+    gone(fs::remove_dir_all(dir))
+}
+
+fn gone(done: std::io::Result<()>) -> Result<()> {
+    match done {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+impl Chest {
+    /// Writes a chunk at its place.
+    pub(crate) fn write(&mut self, index: u32, plain: &[u8]) -> Result<()> {
+        let sealed = seal_chunk(&self.key, random()?, index, plain);
+        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
+        Ok(self.file.write_all(&sealed)?)
+    }
+
+    /// Reads a chunk; `None`: what lies there is not what was written.
+    pub(crate) fn read(&mut self, index: u32) -> Result<Option<Vec<u8>>> {
+        let Some(plain) = chunk_bytes(self.size, index) else { return Ok(None) };
+        let mut sealed = vec![0; plain + SEAL_BYTES];
+        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
+        match self.file.read_exact(&mut sealed) {
+            Ok(()) => Ok(open_chunk(&self.key, index, &sealed).ok()),
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What was written has reached the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(self.file.sync_all()?)
+    }
+}

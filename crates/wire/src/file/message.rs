@@ -1,0 +1,373 @@
+//! What the two ends say to each other about files: `POST /v1/files`, in frames of their own numbers. Never a record's words.
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{Epoch, FileHash, OfficerId};
+use minicbor::decode::Decoder;
+
+use super::{FileChunk, FileId, Manifest};
+use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
+use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES, FILE_CHUNKS_MAX, FILE_RECEIPT_FILES_MAX, HELLO_OFFICERS_MAX};
+use crate::message::frame;
+use crate::sign::{Sig, SigningKey, VerifyingKey, sign, verify};
+use crate::{WireError, bounded};
+
+const HELLO: u8 = 1;
+const OFFER: u8 = 2;
+const CHUNK: u8 = 3;
+const WANT: u8 = 4;
+const END: u8 = 5;
+const HELD: u8 = 6;
+const MISSING: u8 = 7;
+const REFUSED: u8 = 8;
+const RECEIPT: u8 = 9;
+const HERE: u8 = 10;
+
+/// Bytes of a reason.
+const REASON_BYTES_MAX: usize = 64;
+
+/// What a device says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAsk {
+    /// The officers who are unlocked; always first. What they may read is sent.
+    Hello(Vec<OfficerId>),
+    /// It has this file; what of it is lacking is asked for by a bitmap.
+    Offer(Manifest),
+    /// A chunk of a file that was offered before in this exchange.
+    Chunk(FileChunk),
+    /// It wants a file.
+    Want {
+        /// Which.
+        file: FileId,
+        /// What it has of it; `None`: not even the manifest.
+        held: Option<Vec<u8>>,
+        /// At most so many chunks; 0: only whether headquarters has it whole.
+        chunks_max: u32,
+    },
+    /// All has been said.
+    End,
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAnswer {
+    /// What is held of a file that was offered; `None`: all of it.
+    Held {
+        /// Which.
+        file: FileId,
+        /// The bits of its chunks.
+        held: Option<Vec<u8>>,
+    },
+    /// What a file that is wanted is made of.
+    Offer(Manifest),
+    /// A chunk of a file that is wanted.
+    Chunk(FileChunk),
+    /// There is no such file for whoever asks: it is not there, not whole yet, or not his. One answer for all.
+    Missing(FileId),
+    /// Something of this file was not taken; the reason is a code.
+    Refused {
+        /// Which.
+        file: FileId,
+        /// Why: `storage_full`, `bad_chunk`, `bad_file`, `too_many`, `not_offered`.
+        reason: String,
+    },
+    /// The server's signed word that it holds files whole.
+    Receipt(FileReceipt),
+    /// The server is there and listens.
+    Here,
+    /// All has been said.
+    End,
+}
+
+/// A file in a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptedFile {
+    /// Which.
+    pub file: FileId,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// One signature over a list of files that the server holds whole, checked against their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReceipt {
+    /// Which life of the server.
+    pub epoch: Epoch,
+    /// The server's time, in milliseconds of UTC.
+    pub time_ms: u64,
+    /// What it holds.
+    pub files: Vec<ReceiptedFile>,
+    /// By the server's key.
+    pub sig: Sig,
+}
+
+impl FileAsk {
+    /// The message as one frame.
+    pub fn write(&self) -> Vec<u8> {
+        match self {
+            Self::Hello(officers) => frame(HELLO, &write_hello(officers)),
+            Self::Offer(m) => frame(OFFER, &write_manifest(m)),
+            Self::Chunk(c) => frame(CHUNK, &write_chunk(c)),
+            Self::Want { file, held, chunks_max } => frame(WANT, &write_file(file, held.as_deref(), Some(*chunks_max))),
+            Self::End => frame(END, &[]),
+        }
+    }
+
+    /// Reads what stood in a frame. `None`: a message that this version does not know, to be passed over.
+    pub fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
+        let (kind, body) = bytes.split_first().ok_or(WireError::Malformed("an empty frame"))?;
+        Ok(match *kind {
+            HELLO => Some(Self::Hello(read_hello(body)?)),
+            OFFER => Some(Self::Offer(read_manifest(body)?)),
+            CHUNK => Some(Self::Chunk(read_chunk(body)?)),
+            WANT => {
+                let f = read_file(body)?;
+                Some(Self::Want { file: f.file, held: f.bits, chunks_max: f.number.unwrap_or(FILE_CHUNKS_MAX) })
+            }
+            END => Some(Self::End),
+            _ => None,
+        })
+    }
+}
+
+impl FileAnswer {
+    /// The message as one frame.
+    pub fn write(&self) -> Vec<u8> {
+        match self {
+            Self::Held { file, held } => frame(HELD, &write_file(file, held.as_deref(), None)),
+            Self::Offer(m) => frame(OFFER, &write_manifest(m)),
+            Self::Chunk(c) => frame(CHUNK, &write_chunk(c)),
+            Self::Missing(file) => frame(MISSING, &write_file(file, None, None)),
+            Self::Refused { file, reason } => frame(REFUSED, &write_refused(file, reason)),
+            Self::Receipt(r) => frame(RECEIPT, &r.write()),
+            Self::Here => frame(HERE, &[]),
+            Self::End => frame(END, &[]),
+        }
+    }
+
+    /// Reads what stood in a frame. `None`: a message that this version does not know, to be passed over.
+    pub fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
+        let (kind, body) = bytes.split_first().ok_or(WireError::Malformed("an empty frame"))?;
+        Ok(match *kind {
+            HELD => {
+                let f = read_file(body)?;
+                Some(Self::Held { file: f.file, held: f.bits })
+            }
+            OFFER => Some(Self::Offer(read_manifest(body)?)),
+            CHUNK => Some(Self::Chunk(read_chunk(body)?)),
+            MISSING => Some(Self::Missing(read_file(body)?.file)),
+            REFUSED => {
+                let f = read_file(body)?;
+                Some(Self::Refused { file: f.file, reason: f.reason.unwrap_or_default() })
+            }
+            RECEIPT => Some(Self::Receipt(FileReceipt::read(body)?)),
+            HERE => Some(Self::Here),
+            END => Some(Self::End),
+            _ => None,
+        })
+    }
+}
+
+impl FileReceipt {
+    /// Signs a receipt.
+    pub fn sign(key: &SigningKey, epoch: Epoch, time_ms: u64, files: Vec<ReceiptedFile>) -> Self {
+        let mut receipt = Self { epoch, time_ms, files, sig: [0; 64] };
+        receipt.sig = sign(key, &receipt.signed_bytes());
+        receipt
+    }
+
+    /// Checks the server's signature.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), WireError> {
+        verify(key, &self.signed_bytes(), &self.sig, "a receipt for files")
+    }
+
+    fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = b"daftar file receipt 1".to_vec();
+        bytes.extend(encode(|e| {
+            e.array(3)?.bytes(&self.epoch.0)?.u64(self.time_ms)?;
+            self.put_files(e)
+        }));
+        bytes
+    }
+
+    fn put_files(&self, e: &mut Enc<'_>) -> Put {
+        e.array(self.files.len() as u64)?;
+        for f in &self.files {
+            e.array(3)?.str(f.file.compartment.as_str())?.bytes(&f.file.sha256.0)?.u64(f.size)?;
+        }
+        e.ok()
+    }
+
+    /// The receipt's bytes, as they travel and as a device keeps them.
+    pub fn write(&self) -> Vec<u8> {
+        encode(|e| {
+            e.map(4)?.u8(1)?.bytes(&self.epoch.0)?.u8(2)?.u64(self.time_ms)?.u8(3)?;
+            self.put_files(e)?;
+            e.u8(4)?.bytes(&self.sig)?.ok()
+        })
+    }
+
+    /// Reads a receipt; the signature is not looked at.
+    pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut d = Decoder::new(bytes);
+        let (mut epoch, mut time_ms, mut files, mut sig) = (None, None, Vec::new(), None);
+        for _ in 0..definite(d.map()?)? {
+            match d.u32()? {
+                1 => epoch = Some(Epoch(fixed(&mut d)?)),
+                2 => time_ms = Some(d.u64()?),
+                3 => {
+                    let n = definite(d.array()?)?;
+                    bounded("the files of a receipt", n, FILE_RECEIPT_FILES_MAX)?;
+                    files = Vec::with_capacity(room(n, &d));
+                    for _ in 0..n {
+                        if d.array()? != Some(3) {
+                            return Err(WireError::Malformed("a receipt's entry of another length"));
+                        }
+                        let file = FileId { compartment: get_compartment(&mut d)?, sha256: FileHash(fixed(&mut d)?) };
+                        files.push(ReceiptedFile { file, size: d.u64()? });
+                    }
+                }
+                4 => sig = Some(fixed(&mut d)?),
+                _ => {
+                    raw_item(&mut d)?;
+                }
+            }
+        }
+        let missing = WireError::Malformed("a receipt that lacks a part");
+        Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, files, sig: sig.ok_or(missing)? })
+    }
+}
+
+fn get_compartment(d: &mut Decoder<'_>) -> Result<Compartment, WireError> {
+    d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))
+}
+
+fn put_name(e: &mut Enc<'_>, file: &FileId) -> Put {
+    e.u8(1)?.str(file.compartment.as_str())?.u8(2)?.bytes(&file.sha256.0)?.ok()
+}
+
+fn write_hello(officers: &[OfficerId]) -> Vec<u8> {
+    encode(|e| {
+        e.map(1)?.u8(3)?.array(officers.len() as u64)?;
+        officers.iter().try_for_each(|o| e.bytes(&o.0)?.ok())
+    })
+}
+
+fn read_hello(bytes: &[u8]) -> Result<Vec<OfficerId>, WireError> {
+    let mut d = Decoder::new(bytes);
+    let mut officers = Vec::new();
+    for _ in 0..definite(d.map()?)? {
+        match d.u32()? {
+            3 => {
+                let n = definite(d.array()?)?;
+                bounded("the officers of a hello", n, HELLO_OFFICERS_MAX)?;
+                for _ in 0..n {
+                    officers.push(OfficerId(fixed(&mut d)?));
+                }
+            }
+            _ => {
+                raw_item(&mut d)?;
+            }
+        }
+    }
+    Ok(officers)
+}
+
+fn write_manifest(m: &Manifest) -> Vec<u8> {
+    let list: Vec<u8> = m.chunks.concat();
+    encode(|e| {
+        e.map(4)?;
+        put_name(e, &m.file)?;
+        e.u8(3)?.u64(m.size)?.u8(4)?.bytes(&list)?.ok()
+    })
+}
+
+fn write_chunk(c: &FileChunk) -> Vec<u8> {
+    encode(|e| {
+        e.map(4)?;
+        put_name(e, &c.file)?;
+        e.u8(5)?.u32(c.index)?.u8(6)?.bytes(&c.bytes)?.ok()
+    })
+}
+
+fn write_file(file: &FileId, bits: Option<&[u8]>, number: Option<u32>) -> Vec<u8> {
+    encode(|e| {
+        e.map(2 + u64::from(bits.is_some()) + u64::from(number.is_some()))?;
+        put_name(e, file)?;
+        if let Some(number) = number {
+            e.u8(5)?.u32(number)?;
+        }
+        if let Some(bits) = bits {
+            e.u8(7)?.bytes(bits)?;
+        }
+        e.ok()
+    })
+}
+
+fn write_refused(file: &FileId, reason: &str) -> Vec<u8> {
+    encode(|e| {
+        e.map(3)?;
+        put_name(e, file)?;
+        e.u8(8)?.str(reason)?.ok()
+    })
+}
+
+/// What stands in a message about one file.
+struct About {
+    file: FileId,
+    size: Option<u64>,
+    list: Option<Vec<u8>>,
+    number: Option<u32>,
+    bytes: Option<Vec<u8>>,
+    bits: Option<Vec<u8>>,
+    reason: Option<String>,
+}
+
+fn short(d: &mut Decoder<'_>, what: &'static str, max: usize) -> Result<Vec<u8>, WireError> {
+    let bytes = d.bytes()?;
+    bounded(what, bytes.len() as u64, max as u64)?;
+    Ok(bytes.to_vec())
+}
+
+fn read_file(bytes: &[u8]) -> Result<About, WireError> {
+    let mut d = Decoder::new(bytes);
+    let (mut compartment, mut sha256) = (None, None);
+    let (mut size, mut list, mut number, mut chunk, mut bits, mut reason) = (None, None, None, None, None, None);
+    for _ in 0..definite(d.map()?)? {
+        match d.u32()? {
+            1 => compartment = Some(get_compartment(&mut d)?),
+            2 => sha256 = Some(FileHash(fixed(&mut d)?)),
+            3 => size = Some(d.u64()?),
+            4 => list = Some(short(&mut d, "the chunks of a manifest", FILE_CHUNKS_MAX as usize * 32)?),
+            5 => number = Some(d.u32()?),
+            6 => chunk = Some(short(&mut d, "the bytes of a chunk", FILE_CHUNK_BYTES)?),
+            7 => bits = Some(short(&mut d, "the bytes of a bitmap", FILE_CHUNKS_MAX as usize / 8)?),
+            8 => reason = Some(d.str()?).filter(|r| r.len() <= REASON_BYTES_MAX).map(str::to_owned),
+            _ => {
+                raw_item(&mut d)?;
+            }
+        }
+    }
+    let unnamed = WireError::Malformed("a message about a file that it does not name");
+    let file = FileId { compartment: compartment.ok_or(unnamed.clone())?, sha256: sha256.ok_or(unnamed)? };
+    Ok(About { file, size, list, number, bytes: chunk, bits, reason })
+}
+
+fn read_manifest(bytes: &[u8]) -> Result<Manifest, WireError> {
+    let about = read_file(bytes)?;
+    let lacks = || WireError::Malformed("a manifest that lacks a part");
+    let (size, list) = (about.size.ok_or_else(lacks)?, about.list.ok_or_else(lacks)?);
+    bounded("the bytes of a file", size, FILE_BYTES_MAX)?;
+    let (chunks, rest) = list.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(WireError::Malformed("a manifest with a part of a hash"));
+    }
+    let manifest = Manifest { file: about.file, size, chunks: chunks.to_vec() };
+    manifest.check()?;
+    Ok(manifest)
+}
+
+fn read_chunk(bytes: &[u8]) -> Result<FileChunk, WireError> {
+    let about = read_file(bytes)?;
+    let lacks = || WireError::Malformed("a chunk that lacks a part");
+    Ok(FileChunk { file: about.file, index: about.number.ok_or_else(lacks)?, bytes: about.bytes.ok_or_else(lacks)? })
+}

@@ -1,0 +1,119 @@
+//! The folder in which files' bytes lie, each sealed under its own key, beside the database. Never knows what a file is named or whose it is.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use daftar_wire::file::chest::{ChestKey, SEAL_BYTES, SLOT_BYTES, open_chunk, seal_chunk};
+use daftar_wire::file::chunk_bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::error::Result;
+use crate::keys::private_file;
+use crate::random::{hex, random};
+use crate::store::DatabaseKey;
+use crate::store::files::FileRow;
+
+/// The folder.
+pub struct Blobs {
+    dir: PathBuf,
+    key: DatabaseKey,
+    bytes_max: AtomicU64,
+}
+
+/// One file's bytes, chunk by chunk.
+pub struct Chest {
+    file: File,
+    key: ChestKey,
+    size: u64,
+}
+
+impl Blobs {
+    /// The folder at this path, made when something is first kept; its files' keys come from the database's.
+    pub(crate) fn new(dir: PathBuf, key: DatabaseKey) -> Self {
+        Self { dir, key, bytes_max: AtomicU64::new(u64::MAX) }
+    }
+
+    /// All files together may have so many bytes.
+    pub fn set_bytes_max(&self, bytes: u64) {
+        self.bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes all files together may have.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// A name and a salt for a new file.
+    pub(crate) fn draw() -> Result<(String, [u8; 32])> {
+        Ok((hex(&random::<16>()?), random()?))
+    }
+
+    /// Whether the bytes of a row that says to be whole are there, in their length.
+    pub(crate) fn is_there(&self, row: &FileRow) -> bool {
+        let length = row.size + u64::from(row.held.count()) * SEAL_BYTES as u64;
+        fs::metadata(self.dir.join(&row.blob)).is_ok_and(|m| m.len() == length)
+    }
+
+    /// Opens a file's chest; `make`: it may be new.
+    pub(crate) fn open(&self, row: &FileRow, make: bool) -> Result<Chest> {
+        if make {
+            fs::create_dir_all(&self.dir)?;
+        }
+        let path = self.dir.join(&row.blob);
+        let file = File::options().read(true).write(true).create(make).truncate(false).open(&path)?;
+        if make {
+            private_file(&path)?;
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes a key of any length");
+        mac.update(b"daftar file key 1");
+        mac.update(&row.salt);
+        Ok(Chest { file, key: Zeroizing::new(mac.finalize().into_bytes().into()), size: row.size })
+    }
+
+    /// Makes sure that names in the folder are on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(sync_dir(&self.dir)?)
+    }
+
+    /// Takes a file's bytes away.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        match fs::remove_file(self.dir.join(name)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+impl Chest {
+    /// Writes a chunk at its place.
+    pub(crate) fn write(&mut self, index: u32, plain: &[u8]) -> Result<()> {
+        let sealed = seal_chunk(&self.key, random()?, index, plain);
+        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
+        Ok(self.file.write_all(&sealed)?)
+    }
+
+    /// Reads a chunk; `None`: what lies there is not what was written.
+    pub(crate) fn read(&mut self, index: u32) -> Result<Option<Vec<u8>>> {
+        let Some(plain) = chunk_bytes(self.size, index) else { return Ok(None) };
+        let mut sealed = vec![0; plain + SEAL_BYTES];
+        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
+        match self.file.read_exact(&mut sealed) {
+            Ok(()) => Ok(open_chunk(&self.key, index, &sealed).ok()),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What was written has reached the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(self.file.sync_all()?)
+    }
+}
