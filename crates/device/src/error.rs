@@ -40,6 +40,12 @@ pub enum Error {
     /// The compartment is not open here.
     #[error("compartment `{0}` is not on this device for this officer")]
     NoCompartment(String),
+    /// The officer's lease there has ended, or a colleague or headquarters has to hand over the key first.
+    #[error("`{0}` cannot be read on this device before it has reached headquarters; what you save there is kept and will be sent")]
+    Closed(Compartment),
+    /// Headquarters ended the officer's access to this device.
+    #[error("your access to this device was ended by headquarters")]
+    AccessEnded,
     /// The officer may not do this there.
     #[error("not allowed in `{compartment}`: {why}")]
     Denied {
@@ -108,6 +114,8 @@ impl Error {
             Self::PinTooShort { .. } => "pin_too_short",
             Self::StorageFull => "storage_full",
             Self::NoCompartment(_) => "no_compartment",
+            Self::Closed(_) => "closed",
+            Self::AccessEnded => "access_ended",
             Self::Denied { why, .. } => why.code(),
             Self::NoRecord(_) => "no_record",
             Self::Amend(_) => "not_amendable",

@@ -16,7 +16,7 @@ pub fn ui(e: Error) -> UiError {
         Error::PinWrong { wait_seconds } => UiError::PinWrong { wait_seconds: u32::try_from(wait_seconds).unwrap_or(u32::MAX) },
         Error::PinTooShort { min } => UiError::PinShort { chars_min: u32::try_from(min).unwrap_or(u32::MAX) },
         Error::StorageFull => UiError::StorageFull,
-        Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
+        Error::NoCompartment(_) | Error::Closed(_) | Error::AccessEnded | Error::Denied { .. } => UiError::NotAllowed,
         Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
         Error::Wire(daftar_device::WireError::TooLarge { .. }) => UiError::TooLarge,
         other @ (Error::WhichOfficer(_)

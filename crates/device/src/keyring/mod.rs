@@ -1,10 +1,15 @@
 //! The keyring: who is enrolled on this device and the keys that are theirs. A plain database: every secret in it but
 //! the device's own keys is sealed to an officer. Never holds a record, and never says in plain which compartments there are.
 
+mod admit;
+mod capture;
 mod contact;
 mod door;
+mod lease;
 mod officer;
+mod outbox;
 mod pin;
+mod revoke;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,13 +25,19 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::random::random;
 
+pub(crate) use admit::Admitting;
+pub use admit::Newcomer;
 pub use contact::{Contact, ContactOutcome};
 pub use door::Door;
+use lease::LeaseClock;
+pub(crate) use officer::TakingIn;
 pub use officer::{OfficerEntry, Session};
 use officer::{OfficerKeys, Sealed};
+pub(crate) use outbox::ToBox;
 pub use pin::PIN_CHARS_MIN;
+pub(crate) use revoke::Revoked;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql"))];
 
 /// What protects the device's own private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +57,7 @@ impl Protection {
 /// The keyring's database.
 pub struct Keyring {
     conn: Mutex<Connection>,
+    lease: Mutex<LeaseClock>,
 }
 
 /// Keys made for an officer who is being enrolled, until headquarters has answered.
@@ -84,7 +96,9 @@ impl Keyring {
             if full { Error::StorageFull } else { Error::Damaged { what: "keyring".into() } }
         })?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
-        Ok(Self { conn: Mutex::new(conn) })
+        // A power cut after something was destroyed may have left its old page in the log.
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(Self { conn: Mutex::new(conn), lease: Mutex::default() })
     }
 
     fn conn(&self) -> MutexGuard<'_, Connection> {

@@ -7,6 +7,7 @@ mod auto;
 mod count;
 mod http;
 mod identity;
+mod outbox;
 mod run;
 mod send;
 mod session;
@@ -15,6 +16,7 @@ mod transport;
 
 pub use auto::{AutoSync, Nudge};
 pub use http::{HttpTransport, enrol};
+pub use outbox::run_locked;
 pub use run::run;
 pub use session::Session;
 pub use transport::{LinkError, Transport};

@@ -44,17 +44,9 @@ pub async fn run<T: Transport>(
     blocking(store, move |s| s.note_contact(noted)).await?;
     let (mut report, _) = outcome?;
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
-    report.waiting = blocking(store, waiting).await?;
+    report.waiting = blocking(store, Store::waiting).await?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
-}
-
-fn waiting(store: &Store) -> Result<u64, Error> {
-    let mut n = 0;
-    for c in store.compartments() {
-        n += store.unsent(&c)?.iter().map(|u| u.last + 1 - u.from).sum::<u64>();
-    }
-    Ok(n)
 }
 
 async fn exchange_all<T: Transport>(
@@ -63,7 +55,7 @@ async fn exchange_all<T: Transport>(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(SyncReport, u64), SyncError> {
     let mut report = SyncReport::default();
-    let told = Told { to_send: blocking(store, waiting).await?, tally: Arc::default(), progress };
+    let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress };
     let mut base = Base::Confirmed;
     loop {
         report.requests += 1;
@@ -92,9 +84,11 @@ async fn exchange<T: Transport>(
     let (asks, questions) = channel(SEGMENTS_AHEAD);
     let (answers, mut heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
+    let words = blocking(store, Store::words).await?;
+    let said = words.asks();
     let sender = tokio::task::spawn_blocking({
         let (store, sent) = (store.clone(), sent.clone());
-        move || send(&store, base, &asks, &sent)
+        move || send(&store, base, said, &asks, &sent)
     });
     let server = store.device().server_key()?;
     let listening = async {
@@ -131,6 +125,8 @@ async fn exchange<T: Transport>(
     carried?;
     sent_all?;
     let (end, root_unknown) = outcome?;
+    // What was said of the device is heard, and what was revoked goes if its work was taken; then that is said at once.
+    let purged = blocking(store, move |s| s.heard(&words).and_then(|()| s.purge_revoked())).await?;
     if let Some(stream) = written.forked.into_iter().next() {
         return Err(Error::Fork(stream).into());
     }
@@ -142,8 +138,8 @@ async fn exchange<T: Transport>(
     }
     let next = match (root_unknown && base == Base::Confirmed, end.more) {
         (true, _) => Next::AllCursors,
-        (false, true) => Next::More,
-        (false, false) => Next::Done,
+        (false, more) if more || purged > 0 => Next::More,
+        (false, _) => Next::Done,
     };
     let time_ms = end.time_ms;
     if !root_unknown {

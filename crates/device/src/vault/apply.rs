@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Digest, Epoch};
+use daftar_core::record::Kind;
+use daftar_wire::change::read_header;
 use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
@@ -11,7 +14,7 @@ use rusqlite::TransactionBehavior;
 
 use super::directory::Keys;
 use super::page::Page;
-use super::{Store, cursor, held, read};
+use super::{Store, cursor, held};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -69,12 +72,14 @@ pub(super) struct Readable {
 impl Store {
     /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards.
     pub fn apply(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
-        if read(&self.closed).contains(c) {
-            // It is asked for again when its key has been handed over, or its file is whole.
-            return Ok(Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() });
-        }
-        let vault = self.vault(c)?;
+        let nothing = Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() };
+        // What is closed is asked for again when its key has been handed over, or its file is whole; what was taken back is not.
+        let Some(vault) = self.vault(c).ok().filter(|_| !self.is_closed(c)) else { return Ok(nothing) };
         let segments = self.readable(c, items)?;
+        if !items.is_empty() && !self.may_take(c, &segments) {
+            tracing::warn!(compartment = %c, "a page of a compartment that the officer may not read was not taken");
+            return Ok(nothing);
+        }
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut page = Page::begin(&tx, c)?;
@@ -127,6 +132,15 @@ impl Store {
             self.refresh_grant(c)?;
         }
         Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+    }
+
+    /// Whether the officer may have a page: he may read there, or it may say that he may: the reference, and a grant.
+    fn may_take(&self, c: &Compartment, segments: &[Option<Readable>]) -> bool {
+        let says_grant = |r: &Readable| {
+            let headers = r.segment.entries.iter().filter_map(|e| read_header(&e.header).ok());
+            r.segment.stream.device == self.info.server && headers.into_iter().any(|h| h.kind == Kind::Grant)
+        };
+        *c == Compartment::reference() || self.authorize(Action::Read, c).is_ok() || segments.iter().flatten().any(says_grant)
     }
 
     /// Reads the segments and finds their writers' keys, before the file is held.

@@ -26,7 +26,7 @@ impl Store {
     /// Forgets where these compartments stand, so that they are asked for from the beginning. Nothing of their logs is dropped.
     pub fn forget_cursors(&self, compartments: &[Compartment]) -> Result<()> {
         for c in compartments {
-            let vault = self.vault(c)?;
+            let Ok(vault) = self.vault(c) else { continue };
             vault.conn().execute("DELETE FROM meta WHERE k IN (?1, ?2)", [CURSOR, HOLES])?;
         }
         let kept: Vec<Cursor> = self.confirmed()?.into_iter().filter(|c| !compartments.contains(&c.compartment)).collect();
@@ -48,13 +48,15 @@ impl Store {
     /// Keeps that list, without compartments that are closed here: what was told of them was not taken.
     pub fn set_confirmed(&self, cursors: &[Cursor]) -> Result<()> {
         let open = self.compartments();
-        let kept: Vec<Cursor> = cursors.iter().filter(|c| open.contains(&c.compartment)).cloned().collect();
+        let is_kept = |c: &Compartment| open.contains(c) && !self.is_closed(c);
+        let kept: Vec<Cursor> = cursors.iter().filter(|c| is_kept(&c.compartment)).cloned().collect();
         self.own.set_confirmed(&write_cursors(&kept))
     }
 
     /// Notes how an attempt to reach headquarters went.
     pub fn note_contact(&self, outcome: ContactOutcome) -> Result<()> {
-        self.shared.keyring.note_contact(&outcome, self.now_ms())
+        self.shared.keyring.note_contact(&outcome, self.now_ms())?;
+        self.contacted(&outcome)
     }
 }
 

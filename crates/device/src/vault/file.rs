@@ -1,6 +1,7 @@
 //! A compartment's SQLCipher file: how it is made, opened and kept small. Never says what is in its tables.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use daftar_core::compartment::Compartment;
@@ -29,6 +30,8 @@ const STATEMENTS: usize = 48;
 pub(crate) struct Vault {
     path: PathBuf,
     conn: Mutex<Connection>,
+    /// Some of its work may be in no outbox.
+    dirty: AtomicBool,
 }
 
 /// Opens an encrypted file. `make`: it may be new; otherwise its absence is damage.
@@ -71,7 +74,21 @@ impl Vault {
                 params![device.0, stream.incarnation.0, stream.start().0],
             )?;
         }
-        Ok(Self { path, conn: Mutex::new(conn) })
+        Ok(Self { path, conn: Mutex::new(conn), dirty: AtomicBool::new(false) })
+    }
+
+    /// The file's random name.
+    pub(crate) fn name(&self) -> &str {
+        self.path.file_stem().and_then(|s| s.to_str()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::SeqCst)
+    }
+
+    /// Says whether it was so before.
+    pub(crate) fn set_dirty(&self, dirty: bool) -> bool {
+        self.dirty.swap(dirty, Ordering::SeqCst)
     }
 
     /// The one connection; whoever holds it is alone in this file.

@@ -1,7 +1,11 @@
 //! The unlocked officer's open compartments. Each is one file and every act is one transaction in one of them. Never talks
 //! to the network.
 
+mod admit;
 mod apply;
+mod boxed;
+mod capture;
+mod closing;
 mod cursor;
 mod directory;
 pub(crate) mod file;
@@ -18,7 +22,7 @@ mod search;
 mod send;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use daftar_core::authorize::Grant;
@@ -31,11 +35,15 @@ use crate::device::Shared;
 use crate::draft::OwnFile;
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Session};
+use closing::Closed;
 use directory::Directory;
 use file::Vault;
 
 pub use crate::keyring::ContactOutcome;
+pub use crate::keyring::Newcomer;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
+pub use closing::Why;
+pub(crate) use closing::{Words, purge};
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};
@@ -70,6 +78,23 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    pub(crate) fn read(shared: &Shared) -> Result<Self> {
+        let d = shared.keyring.device()?;
+        Ok(Self {
+            id: d.device,
+            name: d.name,
+            address: d.address,
+            certificate: d.certificate,
+            ca: d.ca,
+            server: d.server,
+            epoch: d.epoch,
+            digit: d.digit,
+            last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
+            server_signing: d.server_signing,
+            signing: d.signing,
+        })
+    }
+
     /// Headquarters' Ed25519 key.
     pub fn server_key(&self) -> Result<VerifyingKey> {
         Ok(verifying_key(&self.server_signing)?)
@@ -89,8 +114,10 @@ pub struct Store {
     vaults: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     /// What he may do, by compartment: doors at first, grant records as they come.
     access: RwLock<BTreeMap<Compartment, Grant>>,
-    /// Compartments whose file is damaged, missing or not handed over yet.
-    closed: RwLock<BTreeSet<Compartment>>,
+    /// Compartments whose own file is not open, each with why. One that is in `vaults` too is open to what is written meanwhile alone.
+    closed: RwLock<BTreeMap<Compartment, Closed>>,
+    /// Compartments that headquarters took back, open to what is sent alone.
+    leaving: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     directory: Directory,
     /// The greatest stamp given or seen.
     stamp: Mutex<Stamp>,
@@ -101,23 +128,11 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn open(shared: Arc<Shared>, session: Session) -> Result<Self> {
-        let d = shared.keyring.device()?;
-        let info = DeviceInfo {
-            id: d.device,
-            name: d.name,
-            address: d.address,
-            certificate: d.certificate,
-            ca: d.ca,
-            server: d.server,
-            epoch: d.epoch,
-            digit: d.digit,
-            last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
-            server_signing: d.server_signing,
-            signing: d.signing,
-        };
+        let info = DeviceInfo::read(&shared)?;
         let own = OwnFile::open(&shared, &session)?;
-        let doors = shared.keyring.doors(&session)?;
-        shared.keyring.hand_over(&doors)?;
+        let now_ms = shared.lease_now_ms()?;
+        let doors = shared.keyring.doors(&session, now_ms)?;
+        shared.keyring.hand_over(&doors, now_ms)?;
         let store = Self {
             epoch: Mutex::new(info.epoch),
             shared,
@@ -126,12 +141,15 @@ impl Store {
             vaults: RwLock::default(),
             access: RwLock::default(),
             closed: RwLock::default(),
+            leaving: RwLock::default(),
             directory: Directory::default(),
             stamp: Mutex::default(),
             own,
         };
         store.open_doors(&doors)?;
+        store.take_kept_receipts()?;
         store.repeat_draft_deletes()?;
+        store.drop_foreign_drafts(&doors)?;
         Ok(store)
     }
 
@@ -154,26 +172,39 @@ impl Store {
     }
 
     fn open_door(&self, door: &Door, files: usize) -> Result<()> {
-        let opened = match &door.key {
-            Some(key) => Vault::open(self.shared.home.vault(&door.file), key, !door.made, files, door.compartment.clone(), &self.info.id),
-            None => Err(Error::NoCompartment(door.compartment.to_string())),
+        let c = &door.compartment;
+        let Some(key) = &door.key else {
+            let why = if door.is_ended { Why::LeaseEnded } else { Why::Waits };
+            self.keep_closed(c, &door.file, why, (!door.is_revoked).then_some(door.access));
+            return Ok(());
         };
-        match opened {
-            Ok(vault) => {
-                if !door.made {
-                    self.shared.keyring.file_made(&door.file)?;
-                }
-                write(&self.access).insert(door.compartment.clone(), door.access);
-                write(&self.vaults).insert(door.compartment.clone(), Arc::new(vault));
+        match self.open_file(door, key, files) {
+            Ok(vault) if door.is_revoked => {
+                write(&self.leaving).insert(c.clone(), vault);
                 Ok(())
             }
-            Err(Error::Damaged { .. } | Error::NoCompartment(_)) => {
+            Ok(vault) => {
+                write(&self.access).insert(c.clone(), door.access);
+                write(&self.vaults).insert(c.clone(), vault);
+                Ok(())
+            }
+            Err(Error::Damaged { .. }) => {
                 tracing::error!(file = door.file, "a compartment's file does not open");
-                write(&self.closed).insert(door.compartment.clone());
+                self.keep_closed(c, &door.file, Why::Damaged, None);
                 Ok(())
             }
             Err(e) => Err(e),
         }
+    }
+
+    fn open_file(&self, door: &Door, key: &[u8; 32], files: usize) -> Result<Arc<Vault>> {
+        let path = self.shared.home.vault(&door.file);
+        let vault = Vault::open(path, key, !door.made, files, door.compartment.clone(), &self.info.id)?;
+        vault.set_dirty(door.is_dirty);
+        if !door.made {
+            self.shared.keyring.file_made(&door.file)?;
+        }
+        Ok(Arc::new(vault))
     }
 
     fn repeat_draft_deletes(&self) -> Result<()> {
@@ -192,11 +223,6 @@ impl Store {
     /// The compartments that are open here, by name.
     pub fn compartments(&self) -> Vec<Compartment> {
         read(&self.vaults).keys().cloned().collect()
-    }
-
-    /// The officer's compartments whose file is damaged, missing, or waits for a colleague who hands over its key.
-    pub fn closed(&self) -> Vec<Compartment> {
-        read(&self.closed).iter().cloned().collect()
     }
 
     /// Whose compartments these are.
@@ -219,6 +245,10 @@ impl Store {
         &self.own
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.shared.clock.now_ms()
     }
@@ -229,20 +259,22 @@ impl Store {
 
     /// What follows behind saves and pages: the search index and the write-ahead logs. Call it when nobody waits.
     pub fn tend(&self) -> Result<()> {
+        self.sweep()?;
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
+            let Ok(vault) = self.vault(&c) else { continue };
             while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
             vault.checkpoint()?;
         }
         self.check_unchecked()
     }
+}
 
-    /// Attests what is the officer's and signs the own heads, as it is done when he locks.
-    pub fn lock(&self) -> Result<()> {
-        for c in self.compartments() {
-            self.sign_own(&c)?;
+/// Who forgets to lock has locked.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(e) = self.lock() {
+            tracing::error!(error = %e, "what waits could not be put into the outbox; it is kept in its file");
         }
-        Ok(())
     }
 }
 

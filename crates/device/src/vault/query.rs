@@ -205,8 +205,9 @@ impl Store {
         Ok(RecordView { history: history(&conn, row.id)?, item, conflicts })
     }
 
-    /// What a compartment holds.
+    /// What a compartment that he may read holds.
     pub fn counts(&self, c: &Compartment) -> Result<Counts> {
+        self.authorize(Action::Read, c)?;
         let vault = self.vault(c)?;
         let conn = vault.conn();
         let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));

@@ -10,6 +10,7 @@ use daftar_wire::sign::{Sig, attest, sign_head};
 use daftar_wire::stream::{StreamId, next};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::file::Vault;
 use super::log::StreamRow;
 use super::{Store, held, log};
 use crate::error::{Error, Result};
@@ -42,16 +43,16 @@ pub struct Standing {
 impl Store {
     /// What of this device's own waits in a compartment.
     pub fn unsent(&self, c: &Compartment) -> Result<Vec<Unsent>> {
-        let vault = self.vault(c)?;
+        let vault = self.sending_vault(c)?;
         let streams = log::all(&vault.conn())?;
         let waiting = streams.into_iter().filter(|s| s.own && s.n > s.acked);
         Ok(waiting.map(|s| Unsent { stream: s.id(c), from: s.acked + 1, last: s.n }).collect())
     }
 
-    /// How many changes of this device wait for a receipt.
+    /// How many changes of this device wait for a receipt, those in the outbox with them, whoever wrote them.
     pub fn waiting(&self) -> Result<u64> {
-        let mut n = 0;
-        for c in self.compartments() {
+        let mut n = self.shared.keyring.boxed_waiting(&self.sending_files())?;
+        for c in self.sending() {
             n += self.unsent(&c)?.iter().map(|u| u.last + 1 - u.from).sum::<u64>();
         }
         Ok(n)
@@ -60,8 +61,12 @@ impl Store {
     /// Changes from `from` on, at most so many and so large, with the signatures that prove them. For a stream of the device's own the
     /// head at the segment's end is signed and attested; another's is cut where its writer signed. From now on these bytes never change.
     pub fn segment(&self, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
-        let c = &stream.compartment;
-        let vault = self.vault(c)?;
+        let vault = self.sending_vault(&stream.compartment)?;
+        self.segment_of(&vault, stream, from, max_changes, max_bytes)
+    }
+
+    /// The same, of a file that is named.
+    pub(super) fn segment_of(&self, vault: &Vault, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let missing = || Error::Input(format!("no change {from} in that stream"));
@@ -101,7 +106,7 @@ impl Store {
     }
 
     /// Signs a head of an own stream, and attests it where the officer's work is below it.
-    fn sign(&self, conn: &Connection, row: &StreamRow, stream: &StreamId, n: u64, head: &Head, mine: bool) -> Result<()> {
+    pub(super) fn sign(&self, conn: &Connection, row: &StreamRow, stream: &StreamId, n: u64, head: &Head, mine: bool) -> Result<()> {
         let sig = sign_head(&self.info.signing, stream, n, head);
         keep_head(conn, row.id, n, head, &sig)?;
         if mine {
@@ -113,22 +118,14 @@ impl Store {
 
     /// Signs and attests the own stream's end, where nothing is signed there yet: whoever unlocks next sends it as his.
     pub fn sign_own(&self, c: &Compartment) -> Result<()> {
-        let vault = self.vault(c)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let row = log::own(&tx)?;
-        if row.n > 0 && signed_heads(&tx, row.id, row.n, row.n)?.is_empty() {
-            self.sign(&tx, &row, &row.id(c), row.n, &row.head, true)?;
-            tx.commit()?;
-        }
-        Ok(())
+        self.sign_end(c, &*self.vault(c)?)
     }
 
     /// What headquarters has receipted of this device's work, by compartment; where nothing was written there is no row.
     pub fn receipts(&self) -> Result<Vec<Standing>> {
         let mut out = Vec::new();
-        for c in self.compartments() {
-            let vault = self.vault(&c)?;
+        for c in self.sending() {
+            let vault = self.sending_vault(&c)?;
             let conn = vault.conn();
             let own = log::own(&conn)?;
             if own.n == 0 {
@@ -144,14 +141,17 @@ impl Store {
     }
 
     /// Headquarters' signed word that it holds a stream: takes off the queue what it names, and says how many changes that were.
-    /// A head that is not ours takes off nothing. The receipt's signature was checked by whoever heard it.
+    /// A head that is not ours takes off nothing. What is not in an open file is taken out of the outbox, and the receipt kept for who
+    /// can open it. The receipt's signature was checked by whoever heard it.
     pub fn receipted(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<u64> {
         let c = &r.stream.compartment;
-        let vault = self.vault(c)?;
+        let Ok(vault) = self.sending_vault(c) else { return self.shared.keyring.boxed_receipted(r, receipt_bytes) };
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Some(row) = log::find(&tx, &r.stream.device, &r.stream.incarnation)?.filter(|row| row.own || row.device == self.info.id) else {
-            return Ok(0);
+            drop(tx);
+            drop(conn);
+            return self.shared.keyring.boxed_receipted(r, receipt_bytes);
         };
         if log::head_at(&tx, c, &row, r.up_to)? != Some(r.head) {
             return Err(Error::Fork(r.stream.clone()));
@@ -167,6 +167,7 @@ impl Store {
         .execute(params![row.id, int(r.up_to), r.head.0, int(r.backed_up)])?;
         tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
         tx.commit()?;
+        self.shared.keyring.unbox(&r.stream, r.up_to)?;
         Ok(news)
     }
 }
