@@ -1,8 +1,12 @@
 //! Claims about a device as a whole, each on real files.
 
+mod admit;
 mod exchange;
 mod figures;
+mod lease;
+mod officers;
 mod opening;
+mod revoke;
 mod saving;
 mod simulated;
 mod world;
