@@ -128,7 +128,8 @@ impl Keyring {
         conn.execute(
             "INSERT INTO door(officer, file, access, key, lease_until_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT(officer, file) DO UPDATE SET access = excluded.access, key = coalesce(excluded.key, key),
-             lease_until_ms = excluded.lease_until_ms, until_ms = excluded.until_ms",
+             until_ms = coalesce(excluded.until_ms, until_ms),
+             lease_until_ms = min(excluded.lease_until_ms, coalesce(until_ms, excluded.lease_until_ms))",
             params![officer.0, file, seal_access(&to, &file, name, access)?, sealed, int(lease), of.until_ms.map(int)],
         )?;
         Self::forget_revocation(conn, officer, &file)

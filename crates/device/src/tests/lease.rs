@@ -100,6 +100,25 @@ fn a_lease_that_ended_takes_key_and_reading_while_saving_goes_on_and_headquarter
 }
 
 #[test]
+fn a_grant_with_an_end_closes_at_its_end_whatever_the_lease_and_what_is_written_after_is_handed_in() {
+    let mut hq = Hq::new();
+    let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
+    let held = Mutex::new(Held::default());
+    store.save(&stop(1, "x", "Yusupov")).expect("saved");
+    let until = NOW_MS + 2 * DAY_MS;
+    store.apply(&c(TEAM), &[hq.grant_item(&c(TEAM), super::world::officer_id(1), Some(until))], None).expect("applied");
+    sync_store(&hq, &held, &store, at(NOW_MS)).expect("a whole link");
+    drop(store);
+    let (_device, store) = reopened(dir.path(), &clock, &handle);
+    clock.set(until - 1);
+    assert!(store.show(&c(TEAM), &id(1)).is_ok());
+    clock.set(until);
+    assert!(matches!(store.show(&c(TEAM), &id(1)), Err(Error::Closed(_))), "twelve days before the lease would have ended");
+    store.save(&stop(2, "x", "Karimov")).expect("who is still out there goes on writing; headquarters judges it");
+    assert_eq!(store.waiting().expect("counted"), 1);
+}
+
+#[test]
 fn a_clock_set_back_lengthens_no_lease() {
     let mut hq = Hq::new();
     let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use daftar_core::change::{Header, Op, Payload};
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{DeviceId, Epoch, Incarnation, OfficerId, RecordId};
-use daftar_core::record::Kind;
+use daftar_core::record::{Kind, fields};
 use daftar_core::time::{ClockReading, Stamp};
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_wire::change::{Entry, salt};
@@ -138,6 +138,35 @@ impl Hq {
         let head = segment.chain(self.stream.start()).head();
         let sig = sign_head(&self.key, &self.stream, segment.last(), &head);
         segment.heads.push(SignedHead { n: segment.last(), sig });
+        item(1, &segment)
+    }
+
+    /// Headquarters' grant to an officer, as an item of the compartment that it opens.
+    pub fn grant_item(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>) -> AppliedItem {
+        let stream = StreamId { compartment: compartment.clone(), ..self.stream.clone() };
+        let field = |name: &str| Path::Field(fields(Kind::Grant).iter().find(|f| f.name == name).expect("a grant has it").number);
+        let mut set = BTreeMap::from([
+            (field("officer"), Value::Bytes(officer.0.to_vec())),
+            (field("read"), Value::Bool(true)),
+            (field("write"), Value::Bool(true)),
+        ]);
+        set.extend(until_ms.map(|t| (field("until"), Value::Int(t as i64))));
+        let header = Header {
+            device: stream.device,
+            record: RecordId::new(NOW_MS, [77; 10]),
+            kind: Kind::Grant,
+            author: OfficerId([0; 16]),
+            op: Op::Create,
+            stamp: Stamp { ms: NOW_MS, count: 0 },
+            clock: ClockReading::default(),
+            parents: Vec::new(),
+        };
+        let entry = Entry::write(&header, &Payload { set, reason: None }, salt(&[6; 32], 0)).expect("a small change");
+        let runs = vec![Run { first: 1, seed: [6; 32] }];
+        let mut segment = Segment { stream, first: 1, entries: vec![entry], runs, heads: Vec::new(), attestations: Vec::new() };
+        let head = segment.chain(segment.stream.start()).head();
+        let sig = sign_head(&self.key, &segment.stream, 1, &head);
+        segment.heads.push(SignedHead { n: 1, sig });
         item(1, &segment)
     }
 

@@ -209,7 +209,21 @@ impl Store {
                 grants.insert(vault.name().to_owned(), grant.until_ms);
             }
         }
+        // Everybody reads the reference, and as long as anything else is open to him.
+        if let Some(file) = self.reference_file()
+            && !grants.is_empty()
+            && !grants.contains_key(&file)
+        {
+            let last = grants.values().copied().reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
+            grants.insert(file, last);
+        }
         self.shared.keyring.renew(&self.officer(), *hq_time_ms, &grants)
+    }
+
+    fn reference_file(&self) -> Option<String> {
+        let reference = Compartment::reference();
+        let closed = read(&self.closed).get(&reference).map(|closed| closed.file.clone());
+        closed.or_else(|| Some(self.vault(&reference).ok()?.name().to_owned()))
     }
 
     /// Whether a form was begun for a compartment that is not the officer's any more: it can be read and thrown away, not saved.
