@@ -42,6 +42,9 @@ fn figures() {
     }
     println!("import: {} ms", ms(start));
     let start = Instant::now();
+    a.store.lock().expect("locked");
+    println!("sealed into the outbox: {} ms", ms(start));
+    let start = Instant::now();
     let pages: Vec<_> = acts.keys().map(|c| (c.clone(), items(&a.store, c))).collect();
     println!("segments, encoded: {} ms on one core", ms(start));
     b.store.apply(&c("reference"), &[hq.reference()], None).expect("applied");

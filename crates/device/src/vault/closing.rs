@@ -1,18 +1,21 @@
 //! How a compartment closes: at its lease's end, at headquarters' word, at a lock. Never before what is unsent behind it was cared for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::{Action, Grant};
 use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Admission, Ask, Revocation};
 
 use super::file::Vault;
-use super::{ContactOutcome, Store, grants, read, write};
+use super::{ContactOutcome, Store, grants, held, read, write};
 use crate::device::Shared;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Revoked};
+
+/// Files whose work is sealed at the same time, at a lock.
+const SEALERS_MAX: usize = 4;
 
 /// Why a compartment's own file is not open to the officer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,15 +145,27 @@ impl Store {
     pub fn lock(&self) -> Result<()> {
         let open: Vec<(Compartment, Arc<Vault>)> =
             read(&self.vaults).iter().chain(read(&self.leaving).iter()).map(|(c, v)| (c.clone(), v.clone())).collect();
-        let mut failed = None;
-        for (c, vault) in open {
-            // One file's trouble keeps no other's work from being sealed.
-            if let Err(e) = self.sign_end(&c, &vault).and_then(|()| self.put_into_outbox(&c, &vault)) {
-                failed = Some(e);
+        let open_n = open.len();
+        let queue = Mutex::new(open.into_iter());
+        let work = || {
+            let mut done = Ok(());
+            loop {
+                let next = held(&queue).next();
+                let Some((c, vault)) = next else { return done };
+                // One file's trouble keeps no other's work from being sealed.
+                let sealed = self.sign_end(&c, &vault).and_then(|()| self.put_into_outbox(&c, &vault));
+                done = done.and(sealed);
             }
-        }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(SEALERS_MAX).min(open_n.max(1));
+        let done = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            others
+                .into_iter()
+                .fold(work(), |done, t| done.and(t.join().unwrap_or_else(|_| Err(Error::Unexpected("a sealer stopped".into())))))
+        });
         self.shared.keyring.write_seen(self.shared.lease_now_ms()?)?;
-        failed.map_or(Ok(()), Err)
+        done
     }
 
     /// Headquarters' signed word that an officer may use a compartment no more. Reading and writing end at once.
