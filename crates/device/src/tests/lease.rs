@@ -175,6 +175,7 @@ fn a_locked_device_destroys_the_keys_too_and_a_colleague_does_not_mend_a_lease()
     device.sweep().expect("swept");
     assert_eq!(sealed_keys(dir.path()).len(), 2, "the first officer's lease is over, though nobody is unlocked");
     drop(unlock(&b));
+    assert_eq!(sealed_keys(dir.path()).len(), 2, "a colleague's unlock puts no key back");
     assert_eq!(unlock(&a).closed_why().len(), 2, "who still has the key does not hand it over again");
     let store = unlock(&a);
     store.save(&stop(1, "x", "Yusupov")).expect("captured");
