@@ -8,4 +8,5 @@ mod fake_server;
 mod files;
 mod golden;
 mod kills;
+mod shared_device;
 mod unknown_fields;

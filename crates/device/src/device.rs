@@ -9,9 +9,9 @@ use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::keyring::{Enrolling, Keyring, OfficerEntry};
+use crate::keyring::{Enrolling, Keyring, OfficerEntry, TakingIn};
 use crate::random::random;
-use crate::vault::Store;
+use crate::vault::{DeviceInfo, Store};
 
 const CODE_PREFIX: &str = "daftar1.";
 
@@ -20,6 +20,19 @@ pub(crate) struct Shared {
     pub(crate) home: Home,
     pub(crate) keyring: Keyring,
     pub(crate) clock: Box<dyn Clock>,
+}
+
+impl Shared {
+    /// The time as leases and grants count it, in milliseconds of UTC: a clock set back does not lengthen them.
+    pub(crate) fn lease_now_ms(&self) -> Result<u64> {
+        self.keyring.lease_now_ms(self.clock.as_ref())
+    }
+
+    /// Destroys the keys whose leases are over.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        self.keyring.sweep(self.lease_now_ms()?)?;
+        Ok(())
+    }
 }
 
 /// An open home folder.
@@ -37,7 +50,25 @@ impl Device {
     pub fn open_with(home: &Path, clock: Box<dyn Clock>) -> Result<Self> {
         let home = Home::open(home)?;
         let keyring = Keyring::open(&home.keyring(), home.reserve())?;
-        Ok(Self { shared: Arc::new(Shared { home, keyring, clock }) })
+        keyring.begin_leases(clock.as_ref())?;
+        let shared = Shared { home, keyring, clock };
+        shared.keyring.finish_purges(&shared.home)?;
+        shared.sweep()?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Destroys the officers' copies of keys whose leases are over. To be called once a minute; an unlocked store does so by itself.
+    pub fn sweep(&self) -> Result<()> {
+        self.shared.sweep()
+    }
+
+    /// The device as headquarters knows it, whoever is unlocked.
+    pub fn info(&self) -> Result<DeviceInfo> {
+        DeviceInfo::read(&self.shared)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Who is enrolled here, what protects the keys, settings, and what is remembered of headquarters.
@@ -68,12 +99,15 @@ impl Device {
 
     /// Takes in the officer as headquarters answered. `present`: a colleague who is unlocked here and hands over the keys he shares.
     pub fn enrolled(&self, enrolling: &Enrolling, answer: &Enrolled, code: &Code, pin: &str, present: Option<&Store>) -> Result<()> {
-        self.shared.keyring.enrol(enrolling, answer, &code.address, pin, present.map(Store::session))
+        let taking = TakingIn { enrolling, answer, address: &code.address };
+        self.shared.keyring.enrol(&taking, pin, present.map(Store::session), self.shared.lease_now_ms()?)
     }
 
     /// Opens an officer's keys by his PIN, and his compartments with them.
     pub fn unlock(&self, handle: &str, pin: &str) -> Result<Store> {
         let session = self.shared.keyring.unlock(handle, pin, self.now_ms())?;
+        self.shared.sweep()?;
+        self.shared.keyring.write_seen(self.shared.lease_now_ms()?)?;
         let opened = Store::open(self.shared.clone(), session);
         if matches!(opened, Err(Error::StorageFull)) {
             self.shared.home.reserve().free();

@@ -56,6 +56,12 @@ pub enum Error {
     /// The compartment is not open here.
     #[error("compartment `{0}` is not on this device for this officer")]
     NoCompartment(String),
+    /// The officer's lease there has ended, or a colleague or headquarters has to hand over the key first.
+    #[error("`{0}` cannot be read on this device before it has reached headquarters; what you save there is kept and will be sent")]
+    Closed(Compartment),
+    /// Headquarters ended the officer's access to this device.
+    #[error("your access to this device was ended by headquarters")]
+    AccessEnded,
     /// The officer may not do this there.
     #[error("not allowed in `{compartment}`: {why}")]
     Denied {
@@ -127,6 +133,8 @@ impl Error {
             Self::FileStorageFull => "file_storage_full",
             Self::FileNotHere => "file_not_here",
             Self::NoCompartment(_) => "no_compartment",
+            Self::Closed(_) => "closed",
+            Self::AccessEnded => "access_ended",
             Self::Denied { why, .. } => why.code(),
             Self::NoRecord(_) => "no_record",
             Self::Amend(_) => "not_amendable",

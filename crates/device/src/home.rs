@@ -1,6 +1,7 @@
 //! A home folder: what lies where, and who has it open. Never reads a record.
 
 use std::fs::{self, File, TryLockError};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,6 +43,31 @@ impl Home {
         &self.reserve
     }
 
+    /// Removes everything whose name belongs to a compartment's file, whatever room it lies in: the file, what SQLite keeps beside it,
+    /// a folder of photos. What stood there is overwritten as far as the medium allows. Doing it again changes nothing.
+    pub(crate) fn remove_compartment(&self, file: &str) -> Result<()> {
+        for room in fs::read_dir(&self.dir)? {
+            let room = room?.path();
+            if !room.is_dir() {
+                continue;
+            }
+            let mut touched = false;
+            for entry in fs::read_dir(&room)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let is_its = name.to_str().and_then(|n| n.strip_prefix(file)).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                if is_its {
+                    remove(&entry.path())?;
+                    touched = true;
+                }
+            }
+            if touched {
+                sync_folder(&room)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The keyring's file.
     pub fn keyring(&self) -> PathBuf {
         self.dir.join("keyring.db")
@@ -61,6 +87,40 @@ impl Home {
 /// The folder of a compartment's files, by the random name of its file.
 pub(crate) fn files_dir(home: &Path, file: &str) -> PathBuf {
     home.join("files").join(file)
+}
+
+/// Overwrites, where that can be done, and removes.
+fn remove(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            remove(&entry?.path())?;
+        }
+        fs::remove_dir(path)?;
+        return Ok(());
+    }
+    if let Err(e) = overwrite(path) {
+        tracing::warn!(error = %e, "a file was removed without being overwritten");
+    }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn overwrite(path: &Path) -> std::io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    let len = file.metadata()?.len();
+    std::io::copy(&mut std::io::repeat(0).take(len), &mut file)?;
+    file.sync_all()
+}
+
+/// Names that are gone stay gone after a power cut.
+fn sync_folder(dir: &Path) -> Result<()> {
+    #[cfg(unix)]
+    File::open(dir)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = dir;
+    Ok(())
 }
 
 /// Makes a file or folder its owner's alone, where the system knows such a thing.

@@ -18,7 +18,7 @@ pub fn ui(e: Error) -> UiError {
         Error::StorageFull | Error::FileStorageFull => UiError::StorageFull,
         Error::FileTooLarge { .. } => UiError::TooLarge,
         Error::FileNotHere => UiError::NotFound,
-        Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
+        Error::NoCompartment(_) | Error::Closed(_) | Error::AccessEnded | Error::Denied { .. } => UiError::NotAllowed,
         Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
         Error::Wire(daftar_device::WireError::TooLarge { .. }) => UiError::TooLarge,
         other @ (Error::WhichOfficer(_)

@@ -98,9 +98,28 @@ impl Engine {
         self.strip()
     }
 
-    /// One exchange. `None`: nobody is unlocked, or one runs already.
+    /// One exchange while nobody is unlocked: what officers left sealed is sent, and what headquarters takes back is heard.
+    async fn exchange_locked(&self) -> Option<Result<SyncReport, SyncError>> {
+        let device = self.device().ok()?;
+        let info = device.info().ok()?;
+        if self.running.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let outcome = match HttpTransport::new(&info) {
+            Ok(transport) => sync::run_locked(device, &transport, &|_| {}).await,
+            Err(e) => Err(e.into()),
+        };
+        self.running.store(false, Ordering::Release);
+        self.remember(&outcome);
+        if let Err(cause) = &outcome {
+            tracing::info!(code = cause.code(), "a locked device's sync did not finish");
+        }
+        Some(outcome)
+    }
+
+    /// One exchange. `None`: nobody is enrolled, or one runs already.
     async fn exchange(&self) -> Option<Result<SyncReport, SyncError>> {
-        let store = self.store().ok()?;
+        let Ok(store) = self.store() else { return self.exchange_locked().await };
         if self.running.swap(true, Ordering::AcqRel) {
             return None;
         }
@@ -156,6 +175,12 @@ impl Engine {
     pub async fn sync_by_itself(&self, mut clock: AutoSync) {
         loop {
             clock.due().await;
+            // Keys whose time without a contact is over go, whoever is unlocked.
+            if let Ok(device) = self.device()
+                && let Err(cause) = device.sweep()
+            {
+                tracing::warn!(%cause, "leases could not be looked at");
+            }
             let Some(outcome) = self.exchange().await else { continue };
             let retry_after = match &outcome {
                 Err(SyncError::Link(LinkError::Busy { retry_after_seconds })) => retry_after_seconds.map(Duration::from_secs),

@@ -39,6 +39,8 @@ fn is_named(e: &Error, code: i32) -> bool {
         | Error::Fork(_)
         | Error::OtherDevice
         | Error::FileTooLarge { .. }
+        | Error::Closed(_)
+        | Error::AccessEnded
         | Error::FileStorageFull
         | Error::FileNotHere
         | Error::Wire(_)

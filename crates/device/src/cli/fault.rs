@@ -58,9 +58,10 @@ impl From<Error> for Fault {
         let status = match &e {
             Error::AlreadyOpen => ALREADY_OPEN,
             Error::NotEnrolled | Error::NoOfficer(_) | Error::WhichOfficer(_) => USAGE,
-            Error::PinWrong { .. } | Error::PinTooShort { .. } => LOCKED,
+            Error::PinWrong { .. } | Error::PinTooShort { .. } | Error::AccessEnded => LOCKED,
             Error::StorageFull | Error::FileStorageFull => STORAGE_FULL,
             Error::NoCompartment(_)
+            | Error::Closed(_)
             | Error::FileTooLarge { .. }
             | Error::FileNotHere
             | Error::Denied { .. }

@@ -1,5 +1,6 @@
 //! The command line: arguments in, calls to the engine, an exit status out. Decides nothing about records.
 
+mod admit;
 mod amend;
 mod conflict;
 mod enrol;
@@ -25,6 +26,8 @@ use out::Out;
 
 /// The environment's variable that stands in for typing a PIN.
 const PIN_VARIABLE: &str = "DAFTAR_PIN";
+/// The same for a PIN that somebody else chooses in the same command.
+const NEW_PIN_VARIABLE: &str = "DAFTAR_NEW_PIN";
 
 /// The offline notebook without a screen.
 ///
@@ -58,6 +61,11 @@ enum Command {
     /// Enrol an officer on this device by the code that headquarters gave.
     #[command(after_help = "Example:\n  daftar --home ~/notebook enrol daftar1.g2ox… --device-name 'IMT-3 tablet 1'")]
     Enrol(enrol::Enrol),
+    /// Let an officer in where there is no network, for at most 72 hours; the leader's PIN is asked, then the newcomer's new one.
+    #[command(
+        after_help = "Example:\n  daftar --home ~/notebook admit --handle imt-3-scc-9 --name 'A. Karimov' --agency scc --compartment team/imt-3 --hours 24\n\nThe newcomer's PIN is taken from DAFTAR_NEW_PIN if that is set."
+    )]
+    Admit(admit::Admit),
     /// Bring in records, one JSON object a line; what cannot be taken is named by line.
     #[command(after_help = "Example:\n  daftar --home ~/notebook import records.ndjson")]
     Import(import::Import),
@@ -101,8 +109,8 @@ enum Command {
     #[command(after_help = "Example:\n  daftar --home ~/notebook fetch 01a090a1-522e-78c7-acfe-9ea9e1fab9d7 --to photos")]
     Fetch(files::Fetch),
     /// Send what waits to headquarters and fetch what is new.
-    #[command(after_help = "Example:\n  daftar --home ~/notebook sync")]
-    Sync,
+    #[command(after_help = "Example:\n  daftar --home ~/notebook sync\n  daftar --home ~/notebook sync --locked")]
+    Sync(sync::Sync),
     /// Say what waits, what is in conflict and what each compartment holds.
     #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
     Status,
@@ -148,6 +156,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
     let common = &arguments.common;
     match &arguments.command {
         Command::Enrol(c) => c.run(common, out),
+        Command::Admit(c) => c.run(&common.unlocked()?, out),
         Command::Import(c) => c.run(&common.unlocked()?, out),
         Command::List(c) => c.run(&common.unlocked()?, out),
         Command::Search(c) => c.run(&common.unlocked()?, out),
@@ -160,7 +169,8 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Attach(c) => c.run(&common.unlocked()?, out),
         Command::Files(c) => c.run(&common.unlocked()?, out),
         Command::Fetch(c) => c.run(&common.unlocked()?, out),
-        Command::Sync => sync::run(&common.unlocked()?, out),
+        Command::Sync(c) if c.locked => sync::run_locked(&common.device()?, out),
+        Command::Sync(_) => sync::run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),
     }
@@ -181,10 +191,14 @@ impl Common {
 }
 
 fn pin(prompt: &str) -> Result<Zeroizing<String>, Fault> {
-    if let Ok(pin) = std::env::var(PIN_VARIABLE) {
+    pin_of(PIN_VARIABLE, prompt)
+}
+
+fn pin_of(variable: &str, prompt: &str) -> Result<Zeroizing<String>, Fault> {
+    if let Ok(pin) = std::env::var(variable) {
         return Ok(Zeroizing::new(pin));
     }
     rpassword::prompt_password(prompt)
         .map(Zeroizing::new)
-        .map_err(|_| Fault::locked(format!("no PIN: there is no terminal to ask on, and {PIN_VARIABLE} is not set")))
+        .map_err(|_| Fault::locked(format!("no PIN: there is no terminal to ask on, and {variable} is not set")))
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::time::format_time;
 use daftar_device::Store;
-use daftar_device::vault::Counts;
+use daftar_device::vault::{Counts, Why};
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
@@ -14,12 +15,13 @@ use super::out::Out;
 /// What waits, what is in conflict, what each compartment holds.
 pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
     let counts = store
-        .compartments()
+        .allowed(Action::Read)
         .into_iter()
         .map(|c| Ok((store.counts(&c)?, c)))
         .collect::<daftar_device::Result<Vec<(Counts, Compartment)>>>()?;
     let (waiting, conflicts) = (store.waiting()?, counts.iter().map(|(n, _)| n.conflicts).sum::<u64>());
-    let closed: Vec<String> = store.closed().iter().map(ToString::to_string).collect();
+    let why = store.closed_why();
+    let closed: Vec<String> = why.iter().map(|(c, _)| c.to_string()).collect();
     let hq = store.device().last_hq_ms.map(|ms| format_time(i64::try_from(ms).unwrap_or(i64::MAX)));
     out.say(
         || {
@@ -39,13 +41,19 @@ pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
                 format!("{conflicts} records need a decision."),
             ];
             lines.extend(counts.iter().map(|(n, c)| format!("  {c}: {} records, {} changes, digest {}", n.records, n.changes, n.digest)));
-            lines.extend(
-                closed.iter().map(|c| format!("  {c}: closed, its file is missing or damaged, or a colleague has not handed over its key")),
-            );
+            lines.extend(why.iter().map(|(c, why)| format!("  {c}: closed, {}", reason(*why))));
             lines
         },
     );
     Ok(0)
+}
+
+fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Damaged => "its file is missing or damaged",
+        Why::Waits => "its key comes with the next sync; what you save there is kept and will be sent",
+        Why::LeaseEnded => "the time without a contact is over; a sync opens it again; what you save there is kept and will be sent",
+    }
 }
 
 /// Checks everything again.

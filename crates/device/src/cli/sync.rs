@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use daftar_device::Store;
-use daftar_device::sync::{self, HttpTransport, SyncError};
+use clap::Args;
+use daftar_device::sync::{self, HttpTransport, SyncError, SyncReport};
+use daftar_device::{Device, Store};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -15,6 +16,25 @@ pub fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Fault::ours)
 }
 
+/// The arguments.
+#[derive(Args)]
+pub struct Sync {
+    /// Unlock nobody and ask for no PIN: send only what was sealed for headquarters when officers locked.
+    #[arg(long)]
+    pub locked: bool,
+}
+
+/// Sends the sealed outbox.
+pub fn run_locked(device: &Device, out: &Out) -> Result<u8, Fault> {
+    let info = device.info()?;
+    let report = runtime()?.block_on(async {
+        let transport = HttpTransport::new(&info).map_err(SyncError::from)?;
+        sync::run_locked(device, &transport, &|_| {}).await
+    })?;
+    say(&report, out);
+    Ok(0)
+}
+
 /// Runs it.
 pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
     let report = runtime()?.block_on(async {
@@ -22,6 +42,11 @@ pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         sync::run(store, &transport, &|_| {}).await
     })?;
     store.check_unchecked()?;
+    say(&report, out);
+    Ok(0)
+}
+
+fn say(report: &SyncReport, out: &Out) {
     out.say(
         || json!(report),
         || {
@@ -37,5 +62,4 @@ pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
             lines
         },
     );
-    Ok(0)
 }

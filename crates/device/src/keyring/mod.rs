@@ -1,13 +1,18 @@
 //! The keyring: who is enrolled on this device and the keys that are theirs. A plain database: every secret in it but
 //! the device's own keys is sealed to an officer. Never holds a record, and never says in plain which compartments there are.
 
+mod admit;
+mod capture;
 mod contact;
 mod door;
+mod lease;
 mod officer;
+mod outbox;
 mod pin;
+mod revoke;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use daftar_core::ids::{DeviceId, Epoch};
 use daftar_wire::enrol::{EnrolRequest, Enrolled};
@@ -22,13 +27,19 @@ use crate::error::{Error, Result};
 use crate::random::random;
 use crate::reserve::Reserve;
 
+pub(crate) use admit::Admitting;
+pub use admit::Newcomer;
 pub use contact::{Contact, ContactOutcome};
 pub use door::Door;
+use lease::LeaseClock;
+pub(crate) use officer::TakingIn;
 pub use officer::{OfficerEntry, Session};
 use officer::{OfficerKeys, Sealed};
+pub(crate) use outbox::ToBox;
 pub use pin::PIN_CHARS_MIN;
+pub(crate) use revoke::Revoked;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql"))];
 
 /// What protects the device's own private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +59,7 @@ impl Protection {
 /// The keyring's database.
 pub struct Keyring {
     db: Database,
+    lease: Mutex<LeaseClock>,
 }
 
 /// Keys made for an officer who is being enrolled, until headquarters has answered.
@@ -76,8 +88,10 @@ impl Keyring {
     pub(crate) fn open(path: &Path, reserve: &Arc<Reserve>) -> Result<Self> {
         let mut conn = connect(path)?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
+        // A power cut after something was destroyed may have left its old page in the log.
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         let path = path.to_owned();
-        Ok(Self { db: Database::over(conn, reserve.clone(), move || connect(&path)) })
+        Ok(Self { db: Database::over(conn, reserve.clone(), move || connect(&path)), lease: Mutex::default() })
     }
 
     fn conn(&self) -> Held<'_> {

@@ -5,9 +5,10 @@ use daftar_core::ids::OfficerId;
 use daftar_wire::enrol::Enrolled;
 use daftar_wire::seal;
 use daftar_wire::sign::SigningKey;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use zeroize::Zeroizing;
 
+use super::door::DoorTo;
 use super::pin::{self, Cost};
 use super::{Enrolling, Keyring};
 use crate::error::{Error, Result};
@@ -68,6 +69,12 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// Seals keys under a PIN that is being chosen.
+    pub(super) fn choose(pin: &str, keys: &OfficerKeys) -> Result<Self> {
+        pin::check(pin)?;
+        Self::seal(pin, keys)
+    }
+
     /// Seals keys under a PIN at today's cost.
     pub(super) fn seal(pin: &str, keys: &OfficerKeys) -> Result<Self> {
         Self::seal_halves(pin, keys.signing.as_bytes(), &keys.opening, &keys.sealing)
@@ -117,6 +124,14 @@ fn entry(r: &Row<'_>) -> rusqlite::Result<OfficerEntry> {
     })
 }
 
+/// What an enrolment came to.
+pub(crate) struct TakingIn<'a> {
+    pub(crate) enrolling: &'a Enrolling,
+    pub(crate) answer: &'a Enrolled,
+    /// Headquarters' `host:port`.
+    pub(crate) address: &'a str,
+}
+
 /// An officer's row with what his PIN opens.
 struct OfficerRow {
     officer: OfficerEntry,
@@ -126,6 +141,7 @@ struct OfficerRow {
     own_made: bool,
     wrong: u32,
     next_try_ms: u64,
+    is_ended: bool,
 }
 
 impl Keyring {
@@ -139,52 +155,71 @@ impl Keyring {
 
     /// Takes in an officer as headquarters answered: his keys are sealed under his new PIN, the device's certificate is kept, and
     /// each of his compartments gets a door. `present`: a colleague who is unlocked and hands over the keys that he holds too.
-    pub fn enrol(&self, enrolling: &Enrolling, e: &Enrolled, address: &str, pin: &str, present: Option<&Session>) -> Result<()> {
-        pin::check(pin)?;
-        let s = Sealed::seal(pin, &enrolling.officer)?;
-        let own_file = random_name()?;
-        let own_key = seal::seal(&enrolling.officer.sealing, OWN_KEY, own_file.as_bytes(), Zeroizing::new(random::<32>()?).as_slice())?;
+    pub(crate) fn enrol(&self, taking: &TakingIn<'_>, pin: &str, present: Option<&Session>, now_ms: u64) -> Result<()> {
+        let TakingIn { enrolling, answer: e, address } = taking;
+        let s = Sealed::choose(pin, &enrolling.officer)?;
         self.db.write(|tx| {
             Self::keep_device(tx, enrolling, e, address)?;
-            let known: Option<String> = tx.query_row("SELECT handle FROM officer WHERE id = ?1", [e.officer.0], |r| r.get(0)).optional()?;
-            if let Some(handle) = known {
-                return Err(Error::Input(format!("officer `{handle}` is enrolled on this device already")));
-            }
-            tx.execute(
-                "INSERT INTO officer(id, handle, full_name, agency, team, role, salt, memory_kib, passes, lanes, nonce, sealed,
-             sealing_key, own_file, own_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-                params![
-                    e.officer.0,
-                    e.handle,
-                    e.full_name,
-                    e.agency.code(),
-                    e.team,
-                    e.role,
-                    s.salt,
-                    s.cost.memory_kib,
-                    s.cost.passes,
-                    s.cost.lanes,
-                    s.nonce,
-                    s.sealed,
-                    enrolling.officer.sealing,
-                    own_file,
-                    own_key
-                ],
-            )?;
+            let entry = OfficerEntry {
+                id: e.officer,
+                handle: e.handle.clone(),
+                full_name: e.full_name.clone(),
+                agency: e.agency,
+                team: e.team.clone(),
+                role: e.role.clone(),
+            };
+            Self::insert_officer(tx, &entry, &s, &enrolling.officer)?;
+            let of = DoorTo { officer: &e.officer, now_ms, until_ms: None, present };
             for (compartment, access) in &e.compartments {
-                Self::make_door(tx, &e.officer, compartment, *access, present)?;
+                Self::make_door(tx, &of, compartment, *access)?;
             }
             tx.execute("DELETE FROM pending WHERE secret = ?1", [enrolling.secret])?;
             Ok(())
         })?;
+        self.doors_changed();
         tracing::info!(compartments = e.compartments.len(), "an officer was enrolled on this device");
+        Ok(())
+    }
+
+    /// An officer's row with the keys of his own file. Whose access headquarters had ended may come back, with new keys.
+    pub(super) fn insert_officer(conn: &Connection, o: &OfficerEntry, s: &Sealed, keys: &OfficerKeys) -> Result<()> {
+        conn.execute("DELETE FROM officer WHERE id = ?1 AND ended_ms IS NOT NULL", [o.id.0])?;
+        let known: Option<String> = conn
+            .query_row("SELECT handle FROM officer WHERE id = ?1 OR handle = ?2", params![o.id.0, o.handle], |r| r.get(0))
+            .optional()?;
+        if let Some(handle) = known {
+            return Err(Error::Input(format!("officer `{handle}` is enrolled on this device already")));
+        }
+        let own_file = random_name()?;
+        let own_key = seal::seal(&keys.sealing, OWN_KEY, own_file.as_bytes(), Zeroizing::new(random::<32>()?).as_slice())?;
+        conn.execute(
+            "INSERT INTO officer(id, handle, full_name, agency, team, role, salt, memory_kib, passes, lanes, nonce, sealed,
+             sealing_key, own_file, own_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            params![
+                o.id.0,
+                o.handle,
+                o.full_name,
+                o.agency.code(),
+                o.team,
+                o.role,
+                s.salt,
+                s.cost.memory_kib,
+                s.cost.passes,
+                s.cost.lanes,
+                s.nonce,
+                s.sealed,
+                keys.sealing,
+                own_file,
+                own_key
+            ],
+        )?;
         Ok(())
     }
 
     fn officer_row(&self, handle: &str) -> Result<OfficerRow> {
         let sql = format!(
-            "SELECT {OFFICER_COLUMNS}, salt, memory_kib, passes, lanes, nonce, sealed, own_file, own_key, own_made, wrong, next_try_ms
-             FROM officer WHERE handle = ?1"
+            "SELECT {OFFICER_COLUMNS}, salt, memory_kib, passes, lanes, nonce, sealed, own_file, own_key, own_made, wrong, next_try_ms,
+             ended_ms IS NOT NULL FROM officer WHERE handle = ?1"
         );
         let row = self.conn().query_row(&sql, [handle], |r| {
             Ok(OfficerRow {
@@ -195,6 +230,7 @@ impl Keyring {
                 own_made: r.get(14)?,
                 wrong: r.get(15)?,
                 next_try_ms: uint(r.get(16)?),
+                is_ended: r.get(17)?,
             })
         });
         row.optional()?.ok_or_else(|| Error::NoOfficer(handle.chars().take(80).collect()))
@@ -221,6 +257,9 @@ impl Keyring {
             return Err(Error::PinWrong { wait_seconds: wait.div_ceil(1000) });
         };
         self.count_wrong(&row.officer.id, 0, 0)?;
+        if row.is_ended {
+            return Err(Error::AccessEnded);
+        }
         Session::open(row, keys)
     }
 

@@ -46,7 +46,7 @@ pub async fn run<T: Transport>(
     files_after(store, transport, progress, &mut report).await?;
     let (bytes_up, bytes_down) = transport.counted();
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
-    report.waiting = blocking(store, waiting).await?;
+    report.waiting = blocking(store, Store::waiting).await?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -69,7 +69,7 @@ async fn files_after<T: Transport>(
                 break;
             }
         }
-        if blocking(store, waiting).await? > report.refused {
+        if blocking(store, Store::waiting).await? > report.refused {
             let Ok((more, _)) = exchange_all(store, transport, progress).await else { break };
             report.sent_changes += more.sent_changes;
             report.received_changes += more.received_changes;
@@ -84,21 +84,13 @@ async fn files_after<T: Transport>(
     Ok(())
 }
 
-fn waiting(store: &Store) -> Result<u64, Error> {
-    let mut n = 0;
-    for c in store.compartments() {
-        n += store.unsent(&c)?.iter().map(|u| u.last + 1 - u.from).sum::<u64>();
-    }
-    Ok(n)
-}
-
 async fn exchange_all<T: Transport>(
     store: &Arc<Store>,
     transport: &T,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(SyncReport, u64), SyncError> {
     let mut report = SyncReport::default();
-    let told = Told { to_send: blocking(store, waiting).await?, tally: Arc::default(), progress };
+    let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress };
     let mut base = Base::Confirmed;
     loop {
         report.requests += 1;
@@ -127,9 +119,11 @@ async fn exchange<T: Transport>(
     let (asks, questions) = channel(SEGMENTS_AHEAD);
     let (answers, mut heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
+    let words = blocking(store, Store::words).await?;
+    let said = words.asks();
     let sender = tokio::task::spawn_blocking({
         let (store, sent) = (store.clone(), sent.clone());
-        move || send(&store, base, &asks, &sent)
+        move || send(&store, base, said, &asks, &sent)
     });
     let server = store.device().server_key()?;
     let listening = async {
@@ -166,6 +160,8 @@ async fn exchange<T: Transport>(
     carried?;
     sent_all?;
     let (end, root_unknown) = outcome?;
+    // What was said of the device is heard, and what was revoked goes if its work was taken; then that is said at once.
+    let purged = blocking(store, move |s| s.heard(&words).and_then(|()| s.purge_revoked())).await?;
     if let Some(stream) = written.forked.into_iter().next() {
         return Err(Error::Fork(stream).into());
     }
@@ -177,8 +173,8 @@ async fn exchange<T: Transport>(
     }
     let next = match (root_unknown && base == Base::Confirmed, end.more) {
         (true, _) => Next::AllCursors,
-        (false, true) => Next::More,
-        (false, false) => Next::Done,
+        (false, more) if more || purged > 0 => Next::More,
+        (false, _) => Next::Done,
     };
     let time_ms = end.time_ms;
     if !root_unknown {

@@ -7,6 +7,7 @@ use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use daftar_wire::message::{Ask, Hello, Root, root};
 use tokio::sync::mpsc::Sender;
 
+use super::access::send_boxed;
 use crate::Error;
 use crate::vault::{Store, Unsent};
 
@@ -29,20 +30,23 @@ pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     };
     let known: Root = root(&confirmed);
     let mut cursors = Vec::new();
-    for c in store.compartments() {
+    for c in store.fetching() {
         cursors.extend(store.cursor(&c)?.filter(|cursor| !confirmed.contains(cursor)));
     }
     Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
 }
 
 /// Sends hello, segments and end; counts the changes sent. Blocks; returns early when nobody listens any more.
-pub(super) fn send(store: &Arc<Store>, base: Base, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
+pub(super) fn send(store: &Arc<Store>, base: Base, words: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
     let hello = hello(store, base)?;
-    if asks.blocking_send(Ask::Hello(hello).write()).is_err() {
-        return Ok(());
+    for ask in [Ask::Hello(hello)].into_iter().chain(words) {
+        if asks.blocking_send(ask.write()).is_err() {
+            return Ok(());
+        }
     }
+    let open = store.sending_files();
     let mut waiting = Vec::new();
-    for c in store.compartments() {
+    for c in store.sending() {
         waiting.extend(store.unsent(&c)?);
     }
     let encoders = std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX).min(waiting.len());
@@ -52,6 +56,7 @@ pub(super) fn send(store: &Arc<Store>, base: Base, asks: &Sender<Vec<u8>>, sent:
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(Error::Unexpected("an encoder stopped".into()))))
     });
     outcome?;
+    send_boxed(store.shared(), &open, asks, sent)?;
     // Whoever listens no more has said why.
     let _ = asks.blocking_send(Ask::End.write());
     Ok(())
@@ -63,7 +68,11 @@ fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<
         let Some(unsent) = next else { return Ok(()) };
         let mut from = unsent.from;
         while from <= unsent.last {
-            let segment = store.segment(&unsent.stream, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX)?;
+            let segment = match store.segment(&unsent.stream, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX) {
+                // Its lease ended meanwhile, and what waits is in the outbox.
+                Err(Error::NoCompartment(_)) => break,
+                other => other?,
+            };
             let bytes = segment.write().map_err(Error::Wire)?;
             from = segment.last() + 1;
             if asks.blocking_send(Ask::Segment(bytes).write()).is_err() {

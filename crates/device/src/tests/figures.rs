@@ -7,8 +7,7 @@ use daftar_core::compartment::Compartment;
 use daftar_core::value::{Path, Value};
 use daftar_wire::json::read_line;
 
-use super::world::{Hq, PIN, c, items, stop};
-use crate::Device;
+use super::world::{Hq, PIN, c, items, open, stop};
 use crate::vault::Act;
 
 fn ms(from: Instant) -> u128 {
@@ -42,6 +41,9 @@ fn figures() {
         }
     }
     println!("import: {} ms", ms(start));
+    let start = Instant::now();
+    a.store.lock().expect("locked");
+    println!("sealed into the outbox: {} ms", ms(start));
     let start = Instant::now();
     let pages: Vec<_> = acts.keys().map(|c| (c.clone(), items(&a.store, c))).collect();
     println!("segments, encoded: {} ms on one core", ms(start));
@@ -78,7 +80,7 @@ fn figures() {
     println!("verify: {:?} in {} ms", b.store.verify().expect("checked").bad, ms(start));
     let (dir, handle) = (a.dir, a.handle);
     drop(a.store);
-    let device = Device::open(dir.path()).expect("free");
+    let device = open(dir.path()).expect("free");
     let start = Instant::now();
     let session = device.keyring().unlock(&handle, PIN, device.now_ms()).expect("the PIN");
     println!("argon2 and keys: {} ms", ms(start));

@@ -1,9 +1,13 @@
 //! Claims about a device as a whole, each on real files.
 
+mod admit;
 mod exchange;
 mod figures;
 mod files;
+mod lease;
+mod officers;
 mod opening;
+mod revoke;
 mod saving;
 mod simulated;
 mod world;

@@ -2,7 +2,7 @@
 
 use daftar_core::record::Kind;
 
-use super::world::{Hq, NOW_MS, PIN, c, id, stop};
+use super::world::{Hq, NOW_MS, PIN, c, id, open, stop};
 use crate::draft::Draft;
 use crate::{Device, Error};
 
@@ -28,10 +28,10 @@ fn wrong_pins_slow_down_and_a_new_start_does_not_forget_it() {
 #[test]
 fn a_second_instance_is_refused() {
     let tablet = Hq::new().tablet(1, &[]);
-    assert!(matches!(Device::open(tablet.dir.path()), Err(Error::AlreadyOpen)));
+    assert!(matches!(open(tablet.dir.path()), Err(Error::AlreadyOpen)));
     let dir = tablet.dir;
     drop(tablet.store);
-    assert!(Device::open(dir.path()).is_ok());
+    assert!(open(dir.path()).is_ok());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_missing_file_closes_its_compartment_alone_and_is_no_fresh_start() {
     let vault = std::fs::read_dir(dir.path().join("vault")).expect("files").flatten();
     let largest = vault.max_by_key(|f| f.metadata().map_or(0, |m| m.len())).expect("a file");
     std::fs::remove_file(largest.path()).expect("removed");
-    let store = Device::open(dir.path()).expect("free").unlock(&handle, PIN).expect("the others open");
+    let store = open(dir.path()).expect("free").unlock(&handle, PIN).expect("the others open");
     assert_eq!((store.closed().len(), store.compartments().len()), (1, 2));
     assert!(!largest.path().exists(), "nothing was made in its place");
 }
@@ -62,7 +62,7 @@ fn a_draft_survives_and_the_start_repeats_the_delete_of_a_saved_one() {
     // The power fails between the save and the delete of the draft.
     tablet.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     drop(tablet.store);
-    let store = Device::open(dir.path()).expect("free").unlock(&handle, PIN).expect("opens");
+    let store = open(dir.path()).expect("free").unlock(&handle, PIN).expect("opens");
     let left: Vec<_> = store.own().drafts().expect("drafts").into_iter().map(|d| d.record).collect();
     assert_eq!(left, [id(2)]);
 }
@@ -74,7 +74,7 @@ fn a_second_officer_gets_the_keys_that_a_colleague_holds_when_he_unlocks() {
     let (dir, first) = (tablet.dir, tablet.handle);
     tablet.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     drop(tablet.store);
-    let device = Device::open(dir.path()).expect("free");
+    let device = open(dir.path()).expect("free");
     let second = hq.enrol(&device, 2, &["team/imt-1", "operation/op-x"]);
     let closed = device.unlock(&second, PIN).expect("opens").closed();
     assert_eq!(closed, [c("reference"), c("team/imt-1")], "what the device has already waits for the colleague");

@@ -6,10 +6,10 @@ use daftar_core::change::Op;
 use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 
-use super::world::{Hq, PIN, c, files, id, set, stop};
+use super::world::{Hq, PIN, c, files, id, open, set, stop};
+use crate::Error;
 use crate::draft::Draft;
 use crate::vault::{Act, EncounterQuery, Imported};
-use crate::{Device, Error};
 
 fn team() -> daftar_core::compartment::Compartment {
     c("team/imt-1")
@@ -28,7 +28,7 @@ fn what_was_saved_is_there_after_a_new_start_with_the_three_answers_apart() {
     tablet.store.save(&set(1, Path::Field(45), Value::Text("green".into()))).expect("amended");
     let (dir, handle) = (tablet.dir, tablet.handle);
     drop(tablet.store);
-    let store = Device::open(dir.path()).expect("free").unlock(&handle, PIN).expect("opens");
+    let store = open(dir.path()).expect("free").unlock(&handle, PIN).expect("opens");
     let view = store.show(&team(), &id(1)).expect("there");
     let data = serde_json::Value::from(view.item.data());
     assert_eq!(data["vehicle"]["make"], serde_json::Value::Null);

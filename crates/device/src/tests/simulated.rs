@@ -1,54 +1,76 @@
 //! The exchange against a simulated end: the same session and the same store as over HTTP, in memory, in any weather.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, Epoch, Head};
+use daftar_core::ids::{DeviceId, Epoch, Head, OfficerId};
 use daftar_wire::message::{
-    Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Root, feed_next, feed_start, root,
+    Admission, Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Purged, Receipt, Receipted, Reopen, Reopened, Revocation, Root,
+    feed_next, feed_start, root,
 };
+use daftar_wire::seal;
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamHead, StreamId, digest};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run};
+use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run, run_locked};
 use crate::vault::AppliedWhat;
+use crate::{Device, Store};
 
 const EPOCH: Epoch = Epoch([7; 16]);
 
 /// What the link and the other end do.
 #[derive(Default)]
-struct Weather {
+pub(super) struct Weather {
     /// The link breaks after so many messages of the device.
-    cut_after: Option<usize>,
+    pub(super) cut_after: Option<usize>,
     /// Segments are kept and receipts never said.
-    no_receipts: bool,
+    pub(super) no_receipts: bool,
     /// Every root is forgotten.
-    forgets: bool,
+    pub(super) forgets: bool,
     /// Every segment is refused.
-    refuses: bool,
+    pub(super) refuses: bool,
+    /// Headquarters' time; `None`: that of these tests.
+    pub(super) time_ms: Option<u64>,
+    /// Another key comes back than the one that was sealed.
+    pub(super) wrong_key: bool,
 }
 
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     feeds: BTreeMap<Compartment, Vec<(StreamId, Head, Vec<u8>)>>,
     streams: HashMap<StreamId, (u64, Head)>,
     roots: HashMap<Root, Vec<Cursor>>,
-    taken: u64,
+    pub(super) taken: u64,
+    /// What it takes back, until a purge receipt comes.
+    pub(super) revoked: Vec<Revocation>,
+    /// Purge receipts and admissions, as they came.
+    pub(super) purged: Vec<Purged>,
+    pub(super) admissions: Vec<Admission>,
+    /// What came, and whether sealed.
+    pub(super) came: Vec<(Segment, bool)>,
 }
 
 /// A headquarters in memory, as one device's link sees it.
-struct Simulated<'a> {
-    hq: &'a Hq,
-    device: DeviceId,
-    held: &'a Mutex<Held>,
-    weather: Weather,
+pub(super) struct Simulated<'a> {
+    pub(super) hq: &'a Hq,
+    pub(super) device: DeviceId,
+    pub(super) held: &'a Mutex<Held>,
+    pub(super) weather: Weather,
+}
+
+/// Where one device's exchange is.
+#[derive(Default)]
+struct Said {
+    /// Where the device stands, once it has said hello and its root is known.
+    known: Option<Vec<Cursor>>,
+    officers: Vec<OfficerId>,
 }
 
 impl Held {
-    fn keep(&mut self, segment: &Segment, bytes: Vec<u8>) -> Option<Receipted> {
+    pub(super) fn keep(&mut self, segment: &Segment, bytes: Vec<u8>) -> Option<Receipted> {
         let stream = segment.stream.clone();
         let (n, before) = self.streams.get(&stream).copied().unwrap_or((0, stream.start()));
         if segment.first == n + 1 {
@@ -83,8 +105,13 @@ impl Held {
 
 impl Simulated<'_> {
     /// What is said when the device has said all.
-    fn close(&self, held: &mut Held, known: &[Cursor]) -> Vec<Answer> {
-        let mut said = Vec::new();
+    fn close(&self, held: &mut Held, known: &[Cursor], officers: &[OfficerId]) -> Vec<Answer> {
+        let time_ms = self.weather.time_ms.unwrap_or(NOW_MS);
+        let mut said: Vec<Answer> = held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))).collect();
+        if officers.is_empty() {
+            said.push(Answer::End(End { time_ms, cursors: Vec::new(), more: false }));
+            return said;
+        }
         let mut changed = Vec::new();
         for (compartment, feed) in &held.feeds {
             let at = known.iter().find(|k| k.compartment == *compartment);
@@ -106,39 +133,71 @@ impl Simulated<'_> {
         let mut list: Vec<Cursor> = known.iter().filter(|k| changed.iter().all(|c| c.compartment != k.compartment)).cloned().collect();
         list.extend(changed.clone());
         held.roots.insert(root(&list), list);
-        said.push(Answer::End(End { time_ms: NOW_MS, cursors: changed, more: false }));
+        said.push(Answer::End(End { time_ms, cursors: changed, more: false }));
         said
     }
 
-    /// Answers one message; `known` is where the device stands, once it has said hello.
-    fn hear(&self, ask: Ask, known: &mut Option<Vec<Cursor>>) -> Vec<Answer> {
+    fn take(&self, held: &mut Held, bytes: Vec<u8>, sealed: bool) -> Vec<Answer> {
+        let segment = Segment::read(&bytes).expect("a device sends segments");
+        assert_eq!(segment.stream.device, self.device);
+        if self.weather.refuses {
+            let (stream, first) = (segment.stream, segment.first);
+            return vec![Answer::Notice(Notice::Refused { stream, first, reason: "storage_full".into() })];
+        }
+        held.came.push((segment.clone(), sealed));
+        let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
+        receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
+    }
+
+    /// Hands a key back to an officer who is unlocked and may use it.
+    fn reopen(&self, held: &Held, r: Reopen) -> Vec<Answer> {
+        const KEY: &str = "daftar compartment key 1";
+        let is_revoked = held.revoked.iter().any(|x| x.officer == r.officer && x.compartment == r.compartment);
+        let Some(to) = self.hq.sealing.get(&r.officer).filter(|_| !is_revoked) else { return Vec::new() };
+        let mut plain = seal::open(&seal::key_pair(&[8; 32]).0, KEY, r.file.as_bytes(), &r.escrow).expect("sealed to headquarters");
+        if self.weather.wrong_key {
+            *plain.last_mut().expect("a key") ^= 1;
+        }
+        let sealed = seal::seal(to, KEY, r.file.as_bytes(), &plain).expect("sealed");
+        vec![Answer::Reopened(Reopened { officer: r.officer, compartment: r.compartment, file: r.file, sealed })]
+    }
+
+    /// Answers one message.
+    fn hear(&self, ask: Ask, exchange: &mut Said) -> Vec<Answer> {
         let mut held = self.held.lock().expect("nobody panics with it");
         match ask {
             Ask::Hello(hello) => {
                 let base = if hello.root == [0; 16] { Some(Vec::new()) } else { held.roots.get(&hello.root).cloned() };
-                *known = base.filter(|_| !self.weather.forgets || hello.root == [0; 16]).map(|mut list| {
+                exchange.officers = hello.officers.clone();
+                exchange.known = base.filter(|_| !self.weather.forgets || hello.root == [0; 16]).map(|mut list| {
                     list.retain(|k| hello.cursors.iter().all(|c| c.compartment != k.compartment));
                     list.extend(hello.cursors);
                     list
                 });
                 Vec::new()
             }
-            Ask::Segment(bytes) => {
-                let segment = Segment::read(&bytes).expect("a device sends segments");
-                assert_eq!(segment.stream.device, self.device);
-                if self.weather.refuses {
-                    return vec![Answer::Notice(Notice::Refused {
-                        stream: segment.stream,
-                        first: segment.first,
-                        reason: "storage_full".into(),
-                    })];
-                }
-                let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
-                receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
+            Ask::Segment(bytes) => self.take(&mut held, bytes, false),
+            Ask::Sealed(sealed) => {
+                let plain =
+                    seal::open(&seal::key_pair(&[8; 32]).0, "daftar outbox 1", &self.device.0, &sealed).expect("sealed to headquarters");
+                self.take(&mut held, plain.to_vec(), true)
             }
-            Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => Vec::new(),
-            Ask::End => match known {
-                Some(known) => self.close(&mut held, known),
+            Ask::Purged(p) => {
+                held.revoked.retain(|r| (r.officer, &r.compartment) != (p.officer, &p.compartment));
+                held.purged.push(p);
+                Vec::new()
+            }
+            Ask::Reopen(r) => {
+                assert!(exchange.officers.contains(&r.officer), "only who is unlocked asks a key back");
+                self.reopen(&held, r)
+            }
+            Ask::Admission(a) => {
+                held.admissions.push(a);
+                Vec::new()
+            }
+            Ask::Heads(_) => Vec::new(),
+            Ask::End => match &exchange.known {
+                Some(known) => self.close(&mut held, known, &exchange.officers),
                 None => vec![Answer::Notice(Notice::RootUnknown), Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })],
             },
         }
@@ -148,7 +207,7 @@ impl Simulated<'_> {
 impl Transport for Simulated<'_> {
     async fn exchange(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         let mut reader = FrameReader::default();
-        let (mut known, mut heard) = (None, 0);
+        let (mut exchange, mut heard) = (Said::default(), 0);
         while let Some(piece) = asks.recv().await {
             reader.push(&piece);
             while let Some(frame) = reader.next().expect("a device sends frames") {
@@ -157,7 +216,7 @@ impl Transport for Simulated<'_> {
                 }
                 heard += 1;
                 let ask = Ask::read(&frame).expect("a device keeps to the protocol").expect("and to this version of it");
-                for answer in self.hear(ask, &mut known) {
+                for answer in self.hear(ask, &mut exchange) {
                     if answers.send(answer.write()).await.is_err() {
                         return Ok(());
                     }
@@ -172,6 +231,20 @@ impl Transport for Simulated<'_> {
     }
 }
 
+pub(super) fn sync_store(hq: &Hq, held: &Mutex<Held>, store: &Arc<Store>, weather: Weather) -> Result<SyncReport, SyncError> {
+    let transport = Simulated { hq, device: store.device().id, held, weather };
+    runtime().block_on(run(store, &transport, &|_| ()))
+}
+
+pub(super) fn sync_locked(hq: &Hq, held: &Mutex<Held>, device: &Device, weather: Weather) -> Result<SyncReport, SyncError> {
+    let transport = Simulated { hq, device: device.info().expect("enrolled").id, held, weather };
+    runtime().block_on(run_locked(device, &transport, &|_| ()))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime")
+}
+
 fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
     sync_telling(hq, held, tablet, weather, &|_| ())
 }
@@ -184,8 +257,7 @@ fn sync_telling(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<SyncReport, SyncError> {
     let transport = Simulated { hq, device: tablet.store.device().id, held, weather };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
-    runtime.block_on(run(&tablet.store, &transport, progress))
+    runtime().block_on(run(&tablet.store, &transport, progress))
 }
 
 /// Headquarters with two devices of one team, which both know each other's keys.

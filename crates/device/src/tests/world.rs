@@ -1,13 +1,13 @@
 //! A small headquarters for tests: it enrols devices, says who they are in the reference, and hands segments from one to the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use daftar_core::change::{Header, Op, Payload};
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{DeviceId, Epoch, Incarnation, OfficerId, RecordId};
-use daftar_core::record::Kind;
+use daftar_core::record::{Kind, fields};
 use daftar_core::time::{ClockReading, Stamp};
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_wire::change::{Entry, salt};
@@ -27,6 +27,8 @@ pub const NOW_MS: u64 = 1_790_000_000_000;
 
 pub struct Hq {
     pub key: SigningKey,
+    /// Officers' keys to seal to.
+    pub sealing: HashMap<OfficerId, seal::SealingKey>,
     stream: StreamId,
     entries: Vec<Entry>,
 }
@@ -46,21 +48,32 @@ pub struct Tablet {
 impl Hq {
     pub fn new() -> Self {
         let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([9; 16]), incarnation: Incarnation([9; 16]) };
-        Self { key: SigningKey::from_bytes(&[9; 32]), stream, entries: Vec::new() }
+        Self { key: SigningKey::from_bytes(&[9; 32]), stream, sealing: HashMap::new(), entries: Vec::new() }
     }
 
     /// Enrols a new device with one officer, who may use these compartments.
     pub fn tablet(&mut self, n: u8, compartments: &[&str]) -> Tablet {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let clock = Arc::new(FixedClock::at(NOW_MS));
-        let device = Device::open_with(dir.path(), Box::new(clock.clone())).expect("a new home");
+        let (dir, clock, device) = self.device();
         let handle = self.enrol(&device, n, compartments);
         let store = Arc::new(device.unlock(&handle, PIN).expect("the PIN is right"));
         Tablet { dir, clock, store, handle }
     }
 
+    /// A new device on which nobody is enrolled yet.
+    pub fn device(&self) -> (tempfile::TempDir, Arc<FixedClock>, Device) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(FixedClock::at(NOW_MS));
+        let device = Device::open_with(dir.path(), Box::new(clock.clone())).expect("a new home");
+        (dir, clock, device)
+    }
+
     /// Enrols officer `n` on a device.
     pub fn enrol(&mut self, device: &Device, n: u8, compartments: &[&str]) -> String {
+        self.enrol_as(device, n, (Agency::Moi, "officer"), compartments)
+    }
+
+    /// The same with an agency and a role.
+    pub fn enrol_as(&mut self, device: &Device, n: u8, (agency, role): (Agency, &str), compartments: &[&str]) -> String {
         let code = Code { address: "127.0.0.1:1".into(), ca_sha256: [0; 32], secret: [n; 16] };
         let (enrolling, request) = device.enrol_request(&code, "tablet", PIN).expect("keys are drawn");
         let known = device.keyring().device().ok().map(|d| d.device);
@@ -75,16 +88,17 @@ impl Hq {
             server_signing: self.key.verifying_key().to_bytes(),
             server_sealing: seal::key_pair(&[8; 32]).1,
             epoch: Epoch([7; 16]),
-            officer: OfficerId(RecordId::new(NOW_MS, [n + 100; 10]).0),
-            handle: format!("imt-1-moi-{n}"),
+            officer: officer_id(n),
+            handle: format!("imt-1-{}-{n}", agency.code()),
             full_name: format!("Officer {n}"),
-            agency: Agency::Moi,
+            agency,
             team: Some("imt-1".into()),
-            role: "officer".into(),
+            role: role.into(),
             digit: u32::from(n),
             compartments: all,
         };
         device.enrolled(&enrolling, &answer, &code, PIN, None).expect("a good answer");
+        self.sealing.insert(answer.officer, request.officer_sealing);
         let bytes = |b: &[u8]| Value::Bytes(b.to_vec());
         let set = BTreeMap::from([
             (Path::Field(22), bytes(&request.device_signing)),
@@ -127,6 +141,35 @@ impl Hq {
         item(1, &segment)
     }
 
+    /// Headquarters' grant to an officer, as an item of the compartment that it opens.
+    pub fn grant_item(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>) -> AppliedItem {
+        let stream = StreamId { compartment: compartment.clone(), ..self.stream.clone() };
+        let field = |name: &str| Path::Field(fields(Kind::Grant).iter().find(|f| f.name == name).expect("a grant has it").number);
+        let mut set = BTreeMap::from([
+            (field("officer"), Value::Bytes(officer.0.to_vec())),
+            (field("read"), Value::Bool(true)),
+            (field("write"), Value::Bool(true)),
+        ]);
+        set.extend(until_ms.map(|t| (field("until"), Value::Int(t as i64))));
+        let header = Header {
+            device: stream.device,
+            record: RecordId::new(NOW_MS, [77; 10]),
+            kind: Kind::Grant,
+            author: OfficerId([0; 16]),
+            op: Op::Create,
+            stamp: Stamp { ms: NOW_MS, count: 0 },
+            clock: ClockReading::default(),
+            parents: Vec::new(),
+        };
+        let entry = Entry::write(&header, &Payload { set, reason: None }, salt(&[6; 32], 0)).expect("a small change");
+        let runs = vec![Run { first: 1, seed: [6; 32] }];
+        let mut segment = Segment { stream, first: 1, entries: vec![entry], runs, heads: Vec::new(), attestations: Vec::new() };
+        let head = segment.chain(segment.stream.start()).head();
+        let sig = sign_head(&self.key, &segment.stream, 1, &head);
+        segment.heads.push(SignedHead { n: 1, sig });
+        item(1, &segment)
+    }
+
     /// A receipt for all that a device has of a compartment.
     pub fn receipt(&self, store: &Store, compartment: &Compartment) -> (Receipted, Vec<u8>) {
         let unsent = store.unsent(compartment).expect("an open compartment").remove(0);
@@ -136,6 +179,11 @@ impl Hq {
         let receipt = Receipt::sign(&self.key, Epoch([7; 16]), NOW_MS, vec![r.clone()]);
         (r, receipt.write())
     }
+}
+
+/// The identity of officer `n`.
+pub fn officer_id(n: u8) -> OfficerId {
+    OfficerId(RecordId::new(NOW_MS, [n + 100; 10]).0)
 }
 
 pub fn item(n: u64, segment: &Segment) -> AppliedItem {
@@ -162,6 +210,11 @@ pub fn id(n: u8) -> RecordId {
 
 /// A new inspection with a plate and a person.
 pub fn stop(n: u8, plate: &str, family_name: &str) -> Act {
+    stop_in("team/imt-1", n, plate, family_name)
+}
+
+/// The same in a compartment.
+pub fn stop_in(compartment: &str, n: u8, plate: &str, family_name: &str) -> Act {
     let text = |t: &str| Value::Text(t.into());
     let set = BTreeMap::from([
         (Path::Field(2), text("imt-1")),
@@ -170,12 +223,22 @@ pub fn stop(n: u8, plate: &str, family_name: &str) -> Act {
         (Path::Element(29, ElementKey::Given(1), 2), text("driver")),
         (Path::Element(29, ElementKey::Given(1), 3), text(family_name)),
     ]);
-    Act::create(c("team/imt-1"), Kind::Inspection, id(n), set)
+    Act::create(c(compartment), Kind::Inspection, id(n), set)
 }
 
 /// Sets one field of a stop.
 pub fn set(n: u8, path: Path, value: Value) -> Act {
     Act::on(c("team/imt-1"), id(n), Op::Amend, BTreeMap::from([(path, value)]))
+}
+
+/// Opens a home again at the time of these tests: the machine's own is beyond every lease.
+pub fn open(dir: &FilePath) -> crate::Result<Device> {
+    Device::open_with(dir, Box::new(FixedClock::at(NOW_MS)))
+}
+
+/// True if these bytes stand in a file of the home.
+pub fn stands(dir: &FilePath, bytes: &[u8]) -> bool {
+    files(dir).iter().any(|(_, all)| all.windows(bytes.len()).any(|w| w == bytes))
 }
 
 /// Every file of a home, as bytes.

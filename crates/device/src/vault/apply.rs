@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Digest, Epoch};
+use daftar_core::record::Kind;
+use daftar_wire::change::read_header;
 use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
@@ -11,7 +14,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::page::{Done, Page};
-use super::{Store, cursor, held, read};
+use super::{Store, cursor, held};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -69,11 +72,16 @@ pub(super) struct Readable {
 impl Store {
     /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards.
     pub fn apply(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
-        if read(&self.closed).contains(c) {
-            // It is asked for again when its key has been handed over, or its file is whole.
-            return Ok(Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() });
+        let nothing = Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() };
+        // What is closed is asked for again when its key has been handed over, or its file is whole; what was taken back is not.
+        if self.vault(c).is_err() || self.is_closed(c) {
+            return Ok(nothing);
         }
         let segments = self.readable(c, items)?;
+        if !items.is_empty() && !self.may_take(c, &segments) {
+            tracing::warn!(compartment = %c, "a page of a compartment that the officer may not read was not taken");
+            return Ok(nothing);
+        }
         let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take(tx, c, items, segments, end)))?;
         let mut stamp = held(&self.stamp);
         *stamp = stamp.seen(done.last, self.now_ms());
@@ -135,6 +143,15 @@ impl Store {
             cursor::set_cursor(tx, &without(end.clone(), &holes))?;
         }
         Ok((done, refused, end_mismatch))
+    }
+
+    /// Whether the officer may have a page: he may read there, or it may say that he may: the reference, and a grant.
+    fn may_take(&self, c: &Compartment, segments: &[Option<Readable>]) -> bool {
+        let says_grant = |r: &Readable| {
+            let headers = r.segment.entries.iter().filter_map(|e| read_header(&e.header).ok());
+            r.segment.stream.device == self.info.server && headers.into_iter().any(|h| h.kind == Kind::Grant)
+        };
+        *c == Compartment::reference() || self.authorize(Action::Read, c).is_ok() || segments.iter().flatten().any(says_grant)
     }
 
     /// Reads the segments and finds their writers' keys, before the file is held.

@@ -26,6 +26,9 @@ impl Store {
     /// Forgets where these compartments stand, so that they are asked for from the beginning. Nothing of their logs is dropped.
     pub fn forget_cursors(&self, compartments: &[Compartment]) -> Result<()> {
         for c in compartments {
+            if self.vault(c).is_err() {
+                continue;
+            }
             let forget = "DELETE FROM meta WHERE k IN (?1, ?2)";
             self.within(c, |vault| vault.write(|tx| Ok(tx.execute(forget, [CURSOR, HOLES]).map(drop)?)))?;
         }
@@ -47,13 +50,15 @@ impl Store {
     /// Keeps that list, without compartments that are closed here: what was told of them was not taken.
     pub fn set_confirmed(&self, cursors: &[Cursor]) -> Result<()> {
         let open = self.compartments();
-        let kept: Vec<Cursor> = cursors.iter().filter(|c| open.contains(&c.compartment)).cloned().collect();
+        let is_kept = |c: &Compartment| open.contains(c) && !self.is_closed(c);
+        let kept: Vec<Cursor> = cursors.iter().filter(|c| is_kept(&c.compartment)).cloned().collect();
         self.own.set_confirmed(&write_cursors(&kept))
     }
 
     /// Notes how an attempt to reach headquarters went.
     pub fn note_contact(&self, outcome: ContactOutcome) -> Result<()> {
-        self.shared.keyring.note_contact(&outcome, self.now_ms())
+        self.shared.keyring.note_contact(&outcome, self.now_ms())?;
+        self.contacted(&outcome)
     }
 }
 

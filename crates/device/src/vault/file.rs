@@ -1,7 +1,9 @@
 //! A compartment's SQLCipher file: how it is made, opened and kept small. Never says what is in its tables.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Incarnation};
 use daftar_wire::stream::StreamId;
 use rusqlite::config::DbConfig;
@@ -13,7 +15,6 @@ use crate::blob::Blobs;
 use crate::database::{Database, Held, keep_log};
 use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::keyring::Door;
 use crate::random::{hex, random};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql"))];
@@ -32,6 +33,20 @@ const STATEMENTS: usize = 48;
 pub(crate) struct Vault {
     path: PathBuf,
     db: Database,
+    /// Some of its work may be in no outbox.
+    dirty: AtomicBool,
+}
+
+/// Which file is opened, and how.
+pub(crate) struct At<'a> {
+    /// Its random name.
+    pub(crate) file: &'a str,
+    pub(crate) key: &'a Zeroizing<[u8; 32]>,
+    /// It may be new; otherwise its absence is damage.
+    pub(crate) make: bool,
+    /// How many files share the memory.
+    pub(crate) files: usize,
+    pub(crate) name: &'a Compartment,
 }
 
 /// Opens an encrypted file. `make`: it may be new; otherwise its absence is damage.
@@ -66,9 +81,9 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
 
 impl Vault {
     /// Opens the file, or makes it.
-    pub(crate) fn open(home: &Home, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize, device: &DeviceId) -> Result<Self> {
-        let (path, name) = (home.vault(&door.file), door.compartment.clone());
-        let mut conn = open_encrypted(&path, key, !door.made, files, name.as_str())?;
+    pub(crate) fn open(home: &Home, at: &At<'_>, device: &DeviceId) -> Result<Self> {
+        let (path, name, key, files) = (home.vault(at.file), at.name.clone(), at.key, at.files);
+        let mut conn = open_encrypted(&path, key, at.make, files, name.as_str())?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut conn).inspect_err(|_| keep_as_it_is(&conn))?;
         let begun =
             conn.prepare("SELECT 1 FROM stream WHERE own").and_then(|mut rows| rows.exists([])).inspect_err(|_| keep_as_it_is(&conn))?;
@@ -81,7 +96,7 @@ impl Vault {
         }
         let again = (path.clone(), key.clone());
         let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
-        let vault = Self { path, db: Database::over(conn, home.reserve().clone(), open) };
+        let vault = Self { path, db: Database::over(conn, home.reserve().clone(), open), dirty: AtomicBool::new(false) };
         super::files::tidy(&mut vault.conn(), &vault.blobs())?;
         Ok(vault)
     }
@@ -95,6 +110,20 @@ impl Vault {
     /// The same, to read and write in.
     pub(crate) fn blobs(&self) -> Blobs {
         Blobs::new(self.files_dir())
+    }
+
+    /// The file's random name.
+    pub(crate) fn name(&self) -> &str {
+        self.path.file_stem().and_then(|s| s.to_str()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::SeqCst)
+    }
+
+    /// Says whether it was so before.
+    pub(crate) fn set_dirty(&self, dirty: bool) -> bool {
+        self.dirty.swap(dirty, Ordering::SeqCst)
     }
 
     /// The one connection; whoever holds it is alone in this file.

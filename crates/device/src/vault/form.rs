@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use daftar_core::authorize::Action;
 use daftar_core::change::{Change, Op};
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, RecordId};
@@ -56,6 +57,7 @@ impl Store {
 
     /// The record as it stood with these heads.
     fn as_opened(&self, compartment: &Compartment, id: &RecordId, opened: &[ChangeName]) -> Result<RecordState> {
+        self.authorize(Action::Read, compartment)?;
         self.within(compartment, |vault| as_opened(&vault.conn(), id, opened))
     }
 }

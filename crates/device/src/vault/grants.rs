@@ -7,6 +7,7 @@ use daftar_core::record::Kind;
 use daftar_core::record::reference::{GrantView, OfficerView};
 use rusqlite::Connection;
 
+use super::closing::Why;
 use super::{Store, read, record, write};
 use crate::error::{Error, Result};
 use daftar_wire::message::Access;
@@ -26,34 +27,49 @@ impl Register for Known<'_> {
     }
 
     fn grant(&self, _: &OfficerId, compartment: &Compartment) -> Option<Grant> {
-        read(&self.store.access).get(compartment).copied()
+        let grant = read(&self.store.access).get(compartment).copied()?;
+        // Once its time is over the file is closed. What is written then is only handed in, and headquarters judges it.
+        Some(if self.store.is_closed(compartment) { Grant { until_ms: None, ..grant } } else { grant })
     }
 }
 
 impl Store {
     /// May the officer do this there, now?
     pub fn authorize(&self, action: Action, compartment: &Compartment) -> Result<()> {
+        self.sweep()?;
         let known = Known { store: self, active: self.directory.is_active() };
-        authorize(&self.session.officer.id, Some(&self.info.id), action, compartment, self.hq_now_ms(), &known)
-            .map_err(|why| Error::Denied { compartment: compartment.clone(), why })
+        authorize(&self.session.officer.id, Some(&self.info.id), action, compartment, self.shared.lease_now_ms()?, &known)
+            .map_err(|why| Error::Denied { compartment: compartment.clone(), why })?;
+        match action {
+            Action::Read => self.readable_now(compartment),
+            Action::Write => Ok(()),
+        }
     }
 
-    /// The compartments that he may read or write now.
+    /// The compartments that he may read or write now. Where reading is closed writing goes on.
     pub fn allowed(&self, action: Action) -> Vec<Compartment> {
-        self.compartments().into_iter().filter(|c| self.authorize(action, c).is_ok()).collect()
-    }
-
-    /// The greatest of the device's time and the last of headquarters': a clock set back does not lengthen a grant.
-    fn hq_now_ms(&self) -> u64 {
-        self.now_ms().max(self.info.last_hq_ms.unwrap_or(0))
+        let mut known = self.compartments();
+        match action {
+            Action::Read => {}
+            Action::Write => known.extend(self.closed_why().into_iter().filter(|(_, why)| *why != Why::Damaged).map(|(c, _)| c)),
+        }
+        known.sort();
+        known.dedup();
+        known.retain(|c| self.authorize(action, c).is_ok());
+        known
     }
 
     /// A compartment is open to the officer: makes its key and its file.
     pub fn grant_notice(&self, c: &Compartment, access: Access) -> Result<()> {
-        self.shared.keyring.grant(&self.session, c, access)?;
+        let now_ms = self.shared.lease_now_ms()?;
+        self.shared.keyring.grant(&self.session, c, access, now_ms)?;
         write(&self.access).insert(c.clone(), Grant { read: access.read, write: access.write, until_ms: None });
+        let back = write(&self.leaving).remove(c);
+        if let Some(vault) = back {
+            write(&self.vaults).insert(c.clone(), vault);
+        }
         if self.vault(c).is_err() {
-            let doors = self.shared.keyring.doors(&self.session)?;
+            let doors = self.shared.keyring.doors(&self.session, now_ms)?;
             write(&self.closed).remove(c);
             if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
                 self.open_door(door, doors.len())?;
@@ -65,17 +81,24 @@ impl Store {
     /// Takes the officer's grant record in the compartment, if there is one, instead of what enrolment or a notice said; and in the
     /// reference his standing.
     pub(super) fn refresh_grant(&self, c: &Compartment) -> Result<()> {
-        self.within(c, |vault| self.refresh_from(&vault.conn(), c))
-    }
-
-    fn refresh_from(&self, conn: &Connection, c: &Compartment) -> Result<()> {
-        if *c == Compartment::reference() {
-            self.directory.set_active(is_active(conn, &self.session.officer.id)?);
+        // What captures holds no grant; and what is closed is asked when it opens.
+        if self.vault(c).is_err() || self.is_closed(c) {
+            return Ok(());
         }
-        if let Some(grant) = granted(conn, &self.session.officer.id)? {
-            write(&self.access).insert(c.clone(), grant);
-        }
-        Ok(())
+        self.within(c, |vault| {
+            let conn = vault.conn();
+            if *c == Compartment::reference() {
+                self.directory.set_active(is_active(&conn, &self.session.officer.id)?);
+            }
+            let grant = granted(&conn, &self.session.officer.id)?;
+            drop(conn);
+            if let Some(grant) = grant
+                && write(&self.access).insert(c.clone(), grant) != Some(grant)
+            {
+                self.shared.keyring.set_access(&self.session, vault.name(), c, grant)?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -85,7 +108,7 @@ fn is_active(conn: &Connection, officer: &OfficerId) -> Result<bool> {
     Ok(state.is_none_or(|s| !s.hidden && OfficerView(&s.fields).active() != Some(false)))
 }
 
-fn granted(conn: &Connection, officer: &OfficerId) -> Result<Option<Grant>> {
+pub(super) fn granted(conn: &Connection, officer: &OfficerId) -> Result<Option<Grant>> {
     let sql = format!("SELECT {} FROM record WHERE kind = ?1 AND listed", record::COLUMNS);
     let mut rows = conn.prepare_cached(&sql)?;
     let rows = rows.query_map([Kind::Grant.number()], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -1,7 +1,11 @@
 //! The unlocked officer's open compartments. Each is one file and every act is one transaction in one of them. Never talks
 //! to the network.
 
+mod admit;
 mod apply;
+mod boxed;
+mod capture;
+mod closing;
 mod cursor;
 mod directory;
 pub(crate) mod file;
@@ -20,7 +24,7 @@ mod search;
 mod send;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use daftar_core::authorize::Grant;
@@ -28,16 +32,21 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Epoch, OfficerId};
 use daftar_core::time::Stamp;
 use daftar_wire::sign::{SigningKey, VerifyingKey, verifying_key};
+use zeroize::Zeroizing;
 
 use crate::device::Shared;
 use crate::draft::OwnFile;
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Session};
+use closing::Closed;
 use directory::Directory;
-use file::Vault;
+use file::{At, Vault};
 
 pub use crate::keyring::ContactOutcome;
+pub use crate::keyring::Newcomer;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
+pub use closing::Why;
+pub(crate) use closing::{Words, purge};
 pub use files::{Attached, Attachment, FilePlan, FileState, FilesAtHq, KeptFile, Put, WantedFile};
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
 pub use save::{Act, Imported, Saved};
@@ -73,6 +82,23 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    pub(crate) fn read(shared: &Shared) -> Result<Self> {
+        let d = shared.keyring.device()?;
+        Ok(Self {
+            id: d.device,
+            name: d.name,
+            address: d.address,
+            certificate: d.certificate,
+            ca: d.ca,
+            server: d.server,
+            epoch: d.epoch,
+            digit: d.digit,
+            last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
+            server_signing: d.server_signing,
+            signing: d.signing,
+        })
+    }
+
     /// Headquarters' Ed25519 key.
     pub fn server_key(&self) -> Result<VerifyingKey> {
         Ok(verifying_key(&self.server_signing)?)
@@ -92,8 +118,10 @@ pub struct Store {
     vaults: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     /// What he may do, by compartment: doors at first, grant records as they come.
     access: RwLock<BTreeMap<Compartment, Grant>>,
-    /// Compartments whose file is damaged, missing or not handed over yet.
-    closed: RwLock<BTreeSet<Compartment>>,
+    /// Compartments whose own file is not open, each with why. One that is in `vaults` too is open to what is written meanwhile alone.
+    closed: RwLock<BTreeMap<Compartment, Closed>>,
+    /// Compartments that headquarters took back, open to what is sent alone.
+    leaving: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     directory: Directory,
     /// The greatest stamp given or seen.
     stamp: Mutex<Stamp>,
@@ -104,23 +132,11 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn open(shared: Arc<Shared>, session: Session) -> Result<Self> {
-        let d = shared.keyring.device()?;
-        let info = DeviceInfo {
-            id: d.device,
-            name: d.name,
-            address: d.address,
-            certificate: d.certificate,
-            ca: d.ca,
-            server: d.server,
-            epoch: d.epoch,
-            digit: d.digit,
-            last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
-            server_signing: d.server_signing,
-            signing: d.signing,
-        };
+        let info = DeviceInfo::read(&shared)?;
         let own = OwnFile::open(&shared, &session)?;
-        let doors = shared.keyring.doors(&session)?;
-        shared.keyring.hand_over(&doors)?;
+        let now_ms = shared.lease_now_ms()?;
+        let doors = shared.keyring.doors(&session, now_ms)?;
+        shared.keyring.hand_over(&doors, now_ms)?;
         let store = Self {
             epoch: Mutex::new(info.epoch),
             shared,
@@ -129,12 +145,15 @@ impl Store {
             vaults: RwLock::default(),
             access: RwLock::default(),
             closed: RwLock::default(),
+            leaving: RwLock::default(),
             directory: Directory::default(),
             stamp: Mutex::default(),
             own,
         };
         store.open_doors(&doors)?;
+        store.take_kept_receipts()?;
         store.repeat_draft_deletes()?;
+        store.drop_foreign_drafts(&doors)?;
         Ok(store)
     }
 
@@ -160,26 +179,39 @@ impl Store {
     }
 
     fn open_door(&self, door: &Door, files: usize) -> Result<()> {
-        let opened = match &door.key {
-            Some(key) => Vault::open(&self.shared.home, door, key, files, &self.info.id),
-            None => Err(Error::NoCompartment(door.compartment.to_string())),
+        let c = &door.compartment;
+        let Some(key) = &door.key else {
+            let why = if door.is_ended { Why::LeaseEnded } else { Why::Waits };
+            self.keep_closed(c, &door.file, why, (!door.is_revoked).then_some(door.access));
+            return Ok(());
         };
-        match opened {
-            Ok(vault) => {
-                if !door.made {
-                    self.shared.keyring.file_made(&door.file)?;
-                }
-                write(&self.access).insert(door.compartment.clone(), door.access);
-                write(&self.vaults).insert(door.compartment.clone(), Arc::new(vault));
+        match self.open_file(door, key, files) {
+            Ok(vault) if door.is_revoked => {
+                write(&self.leaving).insert(c.clone(), vault);
                 Ok(())
             }
-            Err(Error::Damaged { .. } | Error::NoCompartment(_)) => {
+            Ok(vault) => {
+                write(&self.access).insert(c.clone(), door.access);
+                write(&self.vaults).insert(c.clone(), vault);
+                Ok(())
+            }
+            Err(Error::Damaged { .. }) => {
                 tracing::error!(file = door.file, "a compartment's file does not open");
-                write(&self.closed).insert(door.compartment.clone());
+                self.keep_closed(c, &door.file, Why::Damaged, None);
                 Ok(())
             }
             Err(e) => Err(e),
         }
+    }
+
+    fn open_file(&self, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize) -> Result<Arc<Vault>> {
+        let at = At { file: &door.file, key, make: !door.made, files, name: &door.compartment };
+        let vault = Vault::open(&self.shared.home, &at, &self.info.id)?;
+        vault.set_dirty(door.is_dirty);
+        if !door.made {
+            self.shared.keyring.file_made(&door.file)?;
+        }
+        Ok(Arc::new(vault))
     }
 
     fn repeat_draft_deletes(&self) -> Result<()> {
@@ -198,11 +230,6 @@ impl Store {
     /// The compartments that are open here, by name.
     pub fn compartments(&self) -> Vec<Compartment> {
         read(&self.vaults).keys().cloned().collect()
-    }
-
-    /// The officer's compartments whose file is damaged, missing, or waits for a colleague who hands over its key.
-    pub fn closed(&self) -> Vec<Compartment> {
-        read(&self.closed).iter().cloned().collect()
     }
 
     /// Whose compartments these are.
@@ -225,21 +252,29 @@ impl Store {
         &self.own
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.shared.clock.now_ms()
     }
 
     /// Does something in a compartment's file. Where the file turns out to be damaged, its compartment alone is closed.
     pub(crate) fn within<T>(&self, c: &Compartment, f: impl FnOnce(&Vault) -> Result<T>) -> Result<T> {
-        let vault = self.vault(c)?;
-        let done = f(&vault);
+        self.within_file(c, &*self.vault(c)?, f)
+    }
+
+    /// The same in a file that is named: one that captures, or that headquarters took back.
+    pub(crate) fn within_file<T>(&self, c: &Compartment, vault: &Vault, f: impl FnOnce(&Vault) -> Result<T>) -> Result<T> {
+        let done = f(vault);
         if !matches!(done, Err(Error::Damaged { .. })) {
             return done;
         }
         tracing::error!(compartment = %c, "a compartment's file is damaged; it is left as it is");
         vault.leave_as_it_is();
         write(&self.vaults).remove(c);
-        write(&self.closed).insert(c.clone());
+        self.keep_closed(c, vault.name(), Why::Damaged, None);
         Err(Error::Damaged { what: c.to_string() })
     }
 
@@ -258,6 +293,7 @@ impl Store {
 
     /// What follows behind saves and pages: the search index, the write-ahead logs, the reserve. Call it when nobody waits.
     pub fn tend(&self) -> Result<()> {
+        self.sweep()?;
         self.shared.home.reserve().make();
         for c in self.compartments() {
             self.within_each(&c, |vault| {
@@ -268,16 +304,14 @@ impl Store {
         }
         self.check_unchecked()
     }
+}
 
-    /// Attests what is the officer's and signs the own heads, as it is done when he locks.
-    pub fn lock(&self) -> Result<()> {
-        for c in self.compartments() {
-            match self.sign_own(&c) {
-                Ok(()) | Err(Error::Damaged { .. }) => {}
-                Err(e) => return Err(e),
-            }
+/// Who forgets to lock has locked.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(e) = self.lock() {
+            tracing::error!(error = %e, "what waits could not be put into the outbox; it is kept in its file");
         }
-        Ok(())
     }
 }
 

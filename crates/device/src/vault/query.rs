@@ -217,8 +217,9 @@ impl Store {
         self.within(c, |vault| shown(&vault.conn(), c, id))
     }
 
-    /// What a compartment holds.
+    /// What a compartment that he may read holds.
     pub fn counts(&self, c: &Compartment) -> Result<Counts> {
+        self.authorize(Action::Read, c)?;
         self.within(c, |vault| counted(&vault.conn()))
     }
 

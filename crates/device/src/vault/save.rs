@@ -102,9 +102,11 @@ impl Store {
         let now_ms = self.now_ms();
         self.authorize(Action::Write, compartment)?;
         let clock = self.shared.keyring.clock_reading(now_ms)?;
-        let (done, stamp) = self.within(compartment, |vault| {
+        let vault = self.vault_to_write(compartment)?;
+        let (done, stamp) = self.within_file(compartment, &vault, |vault| {
             vault.write(|tx| {
                 let stream = log::own(tx)?;
+                self.soil(vault)?;
                 let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };
                 let done = f(&mut w)?;
                 log::keep(tx, &w.stream)?;
@@ -113,6 +115,8 @@ impl Store {
         })?;
         let mut last = held(&self.stamp);
         *last = (*last).max(stamp);
+        drop(last);
+        self.seal_captured(compartment, &vault)?;
         Ok(done)
     }
 }
@@ -164,7 +168,8 @@ impl Writing<'_> {
         let field = number::field(act.kind).filter(|path| numbered && !payload.set.contains_key(path));
         let given = match &field {
             Some(path) => {
-                let (team, digit) = (self.store.session.officer.team.as_deref(), self.store.info.digit);
+                let team = self.store.session.officer.team.as_deref();
+                let digit = self.store.series(self.compartment, &self.stream);
                 let given = number::next(self.conn, act.kind, self.compartment, team, digit, self.now_ms)?;
                 payload.set.insert(path.clone(), given.clone());
                 Some(given)

@@ -10,6 +10,7 @@ use daftar_wire::sign::{Sig, attest, sign_head};
 use daftar_wire::stream::{StreamId, next};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::file::Vault;
 use super::log::StreamRow;
 use super::{Store, held, log};
 use crate::error::{Error, Result};
@@ -42,15 +43,16 @@ pub struct Standing {
 impl Store {
     /// What of this device's own waits in a compartment.
     pub fn unsent(&self, c: &Compartment) -> Result<Vec<Unsent>> {
-        let streams = self.within(c, |vault| log::all(&vault.conn()))?;
+        let vault = self.sending_vault(c)?;
+        let streams = self.within_file(c, &vault, |vault| log::all(&vault.conn()))?;
         let waiting = streams.into_iter().filter(|s| s.own && s.n > s.acked);
         Ok(waiting.map(|s| Unsent { stream: s.id(c), from: s.acked + 1, last: s.n }).collect())
     }
 
-    /// How many changes of this device wait for a receipt.
+    /// How many changes of this device wait for a receipt, those in the outbox with them, whoever wrote them.
     pub fn waiting(&self) -> Result<u64> {
-        let mut n = 0;
-        for c in self.compartments() {
+        let mut n = self.shared.keyring.boxed_waiting(&self.sending_files())?;
+        for c in self.sending() {
             n += self.unsent(&c)?.iter().map(|u| u.last + 1 - u.from).sum::<u64>();
         }
         Ok(n)
@@ -59,7 +61,13 @@ impl Store {
     /// Changes from `from` on, at most so many and so large, with the signatures that prove them. For a stream of the device's own the
     /// head at the segment's end is signed and attested; another's is cut where its writer signed. From now on these bytes never change.
     pub fn segment(&self, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
-        self.within(&stream.compartment, |vault| vault.write(|tx| self.segment_in(tx, stream, from, max_changes, max_bytes)))
+        let vault = self.sending_vault(&stream.compartment)?;
+        self.within_file(&stream.compartment, &vault, |vault| self.segment_of(vault, stream, from, max_changes, max_bytes))
+    }
+
+    /// The same, of a file that is named.
+    pub(super) fn segment_of(&self, vault: &Vault, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
+        vault.write(|tx| self.segment_in(tx, stream, from, max_changes, max_bytes))
     }
 
     fn segment_in(&self, tx: &Connection, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
@@ -99,7 +107,7 @@ impl Store {
     }
 
     /// Signs a head of an own stream, and attests it where the officer's work is below it.
-    fn sign(&self, conn: &Connection, row: &StreamRow, stream: &StreamId, n: u64, head: &Head, mine: bool) -> Result<()> {
+    pub(super) fn sign(&self, conn: &Connection, row: &StreamRow, stream: &StreamId, n: u64, head: &Head, mine: bool) -> Result<()> {
         let sig = sign_head(&self.info.signing, stream, n, head);
         keep_head(conn, row.id, n, head, &sig)?;
         if mine {
@@ -111,30 +119,28 @@ impl Store {
 
     /// Signs and attests the own stream's end, where nothing is signed there yet: whoever unlocks next sends it as his.
     pub fn sign_own(&self, c: &Compartment) -> Result<()> {
-        self.within(c, |vault| {
-            vault.write(|tx| {
-                let row = log::own(tx)?;
-                if row.n > 0 && signed_heads(tx, row.id, row.n, row.n)?.is_empty() {
-                    self.sign(tx, &row, &row.id(c), row.n, &row.head, true)?;
-                }
-                Ok(())
-            })
-        })
+        let vault = self.vault(c)?;
+        self.within_file(c, &vault, |vault| self.sign_end(c, vault))
     }
 
     /// What headquarters has receipted of this device's work, by compartment; where nothing was written there is no row.
     pub fn receipts(&self) -> Result<Vec<Standing>> {
         let mut out = Vec::new();
-        for c in self.compartments() {
-            let stands = self.within_each(&c, |vault| {
+        for c in self.sending() {
+            let vault = self.sending_vault(&c)?;
+            let stands = self.within_file(&c, &vault, |vault| {
                 let conn = vault.conn();
                 let own = log::own(&conn)?;
                 let mut rows = conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?;
                 let bytes: Option<Vec<u8>> = rows.query_row([own.id], |r| r.get(0)).optional()?;
                 let at_ms = bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms);
                 Ok(Standing { compartment: c.clone(), held: own.acked, written: own.n, at_ms })
-            })?;
-            out.extend(stands.filter(|s| s.written > 0));
+            });
+            match stands {
+                Ok(stands) => out.extend(Some(stands).filter(|s| s.written > 0)),
+                Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(out)
     }
@@ -153,14 +159,16 @@ impl Store {
     }
 
     /// Headquarters' signed word that it holds a stream: takes off the queue what it names, and says how many changes that were.
-    /// A head that is not ours takes off nothing. The receipt's signature was checked by whoever heard it.
+    /// A head that is not ours takes off nothing. What is not in an open file is taken out of the outbox, and the receipt kept for who
+    /// can open it. The receipt's signature was checked by whoever heard it.
     pub fn receipted(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<u64> {
         let c = &r.stream.compartment;
-        self.within(c, |vault| {
+        let Ok(vault) = self.sending_vault(c) else { return self.shared.keyring.boxed_receipted(r, receipt_bytes) };
+        let news = self.within_file(c, &vault, |vault| {
             vault.write(|tx| {
                 let Some(row) = log::find(tx, &r.stream.device, &r.stream.incarnation)?.filter(|row| row.own || row.device == self.info.id)
                 else {
-                    return Ok(0);
+                    return Ok(None);
                 };
                 if log::head_at(tx, c, &row, r.up_to)? != Some(r.head) {
                     return Err(Error::Fork(r.stream.clone()));
@@ -171,14 +179,17 @@ impl Store {
                 let news = r.up_to.saturating_sub(row.acked);
                 tx.prepare_cached(
                     "UPDATE stream SET acked_head = iif(acked <= ?2, ?3, acked_head), acked = max(acked, ?2), sent = max(sent, ?2),
-             backed_up = max(backed_up, ?4) WHERE id = ?1",
+                     backed_up = max(backed_up, ?4) WHERE id = ?1",
                 )?
                 .execute(params![row.id, int(r.up_to), r.head.0, int(r.backed_up)])?;
                 tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?
                     .execute(params![row.id, receipt_bytes])?;
-                Ok(news)
+                Ok(Some(news))
             })
-        })
+        })?;
+        let Some(news) = news else { return self.shared.keyring.boxed_receipted(r, receipt_bytes) };
+        self.shared.keyring.unbox(&r.stream, r.up_to)?;
+        Ok(news)
     }
 }
 

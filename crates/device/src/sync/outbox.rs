@@ -1,0 +1,165 @@
+//! A locked device still sends: the sealed outbox goes to headquarters while nobody is unlocked, and receipts are kept. Nothing is
+//! fetched, and no record is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use daftar_core::ids::DeviceId;
+use daftar_wire::message::{Ask, End, FrameReader, Hello, Receipt};
+use tokio::sync::mpsc::{Sender, channel};
+
+use super::access::send_boxed;
+use super::session::{Session, Step};
+use super::transport::Transport;
+use super::{Progress, SyncError, SyncReport};
+use crate::device::Shared;
+use crate::keyring::ContactOutcome;
+use crate::vault::{Words, purge};
+use crate::{Device, Error};
+
+/// Messages that wait for the link.
+const AHEAD: usize = 4;
+
+/// Sends the outbox and what the device has to say of itself, whoever is unlocked. `progress` is told as it goes.
+pub async fn run_locked<T: Transport>(
+    device: &Device,
+    transport: &T,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<SyncReport, SyncError> {
+    let started = Instant::now();
+    let shared = device.shared().clone();
+    let outcome = exchange(&shared, transport, progress).await;
+    let (bytes_up, bytes_down) = transport.counted();
+    let noted = match &outcome {
+        Ok((_, hq_time_ms)) => ContactOutcome::Finished { hq_time_ms: *hq_time_ms },
+        Err(e) => ContactOutcome::Failed { code: e.code().to_owned() },
+    };
+    let waiting = blocking(&shared, move |shared| {
+        shared.keyring.note_contact(&noted, shared.clock.now_ms())?;
+        if let ContactOutcome::Finished { hq_time_ms } = noted {
+            shared.keyring.anchor(hq_time_ms, shared.clock.as_ref())?;
+        }
+        shared.sweep()?;
+        shared.keyring.outbox()
+    })
+    .await?;
+    let (sent_changes, _) = outcome?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(SyncReport { sent_changes, bytes_up, bytes_down, requests: 1, seconds, waiting, ..SyncReport::default() })
+}
+
+async fn exchange<T: Transport>(
+    shared: &Arc<Shared>,
+    transport: &T,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<(u64, u64), SyncError> {
+    let (asks, questions) = channel(AHEAD);
+    let (answers, heard) = channel::<Vec<u8>>(AHEAD);
+    let sent = Arc::new(AtomicU64::new(0));
+    let (words, to_send) = blocking(shared, |s| Ok((Words::device(s)?, s.keyring.outbox()?))).await?;
+    let said = words.asks();
+    let sender = tokio::task::spawn_blocking({
+        let (shared, sent) = (shared.clone(), sent.clone());
+        move || say(&shared, said, &asks, &sent)
+    });
+    let device = shared.keyring.device()?;
+    let id = device.device;
+    let server = daftar_wire::sign::verifying_key(&device.server_signing).map_err(Error::Wire)?;
+    let listening = async move {
+        // Dropped when this ends, so that the link does not wait for a listener who has gone.
+        let mut heard = heard;
+        let (mut session, mut reader) = (Session::new(server), FrameReader::default());
+        let (mut end, mut receipted) = (None, 0);
+        while let Some(piece) = heard.recv().await {
+            reader.push(&piece);
+            while let Some(frame) = reader.next()? {
+                for step in session.hear(&frame)? {
+                    if let Some(e) = take(shared, &id, step, &mut receipted).await? {
+                        end = Some(e);
+                    }
+                    progress(Progress { to_send, receipted: receipted.min(to_send), received: 0 });
+                }
+            }
+        }
+        end.ok_or(SyncError::Cut)
+    };
+    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listening);
+    let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
+    // The link's own word is the better reason when both ends complain.
+    carried?;
+    sent_all?;
+    let end = listened?;
+    blocking(shared, move |shared| {
+        words.heard(shared)?;
+        for r in shared.keyring.revoked()? {
+            purge(shared, &r, shared.keyring.has_unsent(&r.file)?)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok((sent.load(Ordering::Relaxed), end.time_ms))
+}
+
+fn say(shared: &Shared, said: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
+    let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None };
+    for ask in [Ask::Hello(hello)].into_iter().chain(said) {
+        if asks.blocking_send(ask.write()).is_err() {
+            return Ok(());
+        }
+    }
+    if send_boxed(shared, &[], asks, sent)? {
+        // Whoever listens no more has said why.
+        let _ = asks.blocking_send(Ask::End.write());
+    }
+    Ok(())
+}
+
+/// Takes what concerns a locked device; all else is for the next unlock.
+async fn take(shared: &Arc<Shared>, device: &DeviceId, step: Step, receipted: &mut u64) -> Result<Option<End>, SyncError> {
+    match step {
+        Step::Receipted(receipt) => *receipted += receipts(shared, *device, receipt).await?,
+        Step::Revoked(revocation) => blocking(shared, move |s| s.keyring.note_revocation(&revocation)).await?,
+        Step::Ended(end) => return Ok(Some(end)),
+        Step::Refused(stream, reason) => tracing::warn!(reason, device = %stream.device, "a sealed segment was not taken; it waits"),
+        Step::Page(..)
+        | Step::Short(_)
+        | Step::Granted(..)
+        | Step::Want(..)
+        | Step::RootUnknown
+        | Step::Anew(_)
+        | Step::Forked(_)
+        | Step::NewEpoch(_)
+        | Step::Loose(_)
+        | Step::Reopened(_) => {}
+    }
+    Ok(None)
+}
+
+async fn receipts(shared: &Arc<Shared>, device: DeviceId, receipt: Receipt) -> Result<u64, SyncError> {
+    blocking(shared, move |shared| {
+        let bytes = receipt.write();
+        let mut n = 0;
+        for r in receipt.streams.iter().filter(|r| r.stream.device == device) {
+            match shared.keyring.boxed_receipted(r, &bytes) {
+                Ok(taken) => n += taken,
+                // Concerns this stream alone: its rows stay until somebody unlocks who can tell which history is which.
+                Err(Error::Fork(_)) => tracing::error!("headquarters holds another history of a stream in the outbox"),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(n)
+    })
+    .await
+}
+
+async fn blocking<R: Send + 'static>(
+    shared: &Arc<Shared>,
+    f: impl FnOnce(&Shared) -> Result<R, Error> + Send + 'static,
+) -> Result<R, SyncError> {
+    let shared = shared.clone();
+    match tokio::task::spawn_blocking(move || f(&shared)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Error::Unexpected("a task of the keyring stopped".into()).into()),
+    }
+}

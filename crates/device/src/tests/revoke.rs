@@ -1,0 +1,197 @@
+//! Claims about what headquarters takes back: unsent work first, then key and file, and never a neighbour's.
+
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex};
+
+use daftar_core::authorize::Action;
+use daftar_core::record::Kind;
+use daftar_wire::message::Revocation;
+
+use super::simulated::{Held, Weather, sync_locked, sync_store};
+use super::world::{Hq, NOW_MS, PIN, c, files, id, officer_id, open, stands, stop, stop_in};
+use crate::draft::Draft;
+use crate::keyring::Revoked;
+use crate::{Device, Error, Store};
+
+const MOI: &str = "agency/moi/imt-1";
+const TEAM: &str = "team/imt-1";
+
+fn revoke(hq: &Hq, held: &Mutex<Held>, n: u8, compartment: &str) {
+    let r = Revocation::sign(&hq.key, officer_id(n), c(compartment), NOW_MS);
+    held.lock().expect("no panic").revoked.push(r);
+}
+
+fn unlock(device: &Device, handle: &str) -> Arc<Store> {
+    Arc::new(device.unlock(handle, PIN).expect("the PIN is right"))
+}
+
+/// The name of the file that a compartment has here.
+fn file_of(store: &Store, compartment: &str) -> String {
+    store.vault(&c(compartment)).expect("open").name().to_owned()
+}
+
+fn is_there(dir: &FilePath, file: &str) -> bool {
+    files(dir).iter().any(|(name, _)| name.contains(file))
+}
+
+/// The sealed keys that lead to a file.
+fn keys_to(dir: &FilePath, file: &str) -> Vec<Vec<u8>> {
+    let conn = rusqlite::Connection::open(dir.join("keyring.db")).expect("the keyring");
+    let mut rows = conn.prepare("SELECT key FROM door WHERE file = ?1 AND key IS NOT NULL").expect("a table");
+    rows.query_map([file], |r| r.get(0)).expect("rows").collect::<rusqlite::Result<_>>().expect("keys")
+}
+
+fn draft(n: u8, compartment: &str, amends: bool) -> Draft {
+    Draft { record: id(n), kind: Kind::Inspection, compartment: Some(c(compartment)), amends, form: vec![n], kept_ms: NOW_MS }
+}
+
+#[test]
+fn a_revoked_officer_loses_key_and_file_but_not_before_his_unsent_work_was_taken() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+    let store = unlock(&device, &a);
+    let held = Mutex::new(Held::default());
+    for n in 1..=3 {
+        store.save(&stop_in(MOI, n, "01 A 123 BC", "Yusupov")).expect("saved");
+    }
+    store.save(&stop(9, "x", "Karimov")).expect("saved");
+    for d in [draft(20, MOI, false), draft(1, MOI, true), draft(9, TEAM, true)] {
+        store.own().keep_draft(&d).expect("kept");
+    }
+    let file = file_of(&store, MOI);
+    let keys = keys_to(dir.path(), &file);
+    // Photos lie in a folder of the compartment's name.
+    let blobs = dir.path().join("blobs").join(&file);
+    std::fs::create_dir_all(&blobs).expect("a folder");
+    std::fs::write(blobs.join("photo"), [7; 5000]).expect("a photo");
+    revoke(&hq, &held, 1, MOI);
+
+    sync_store(&hq, &held, &store, Weather { no_receipts: true, ..Weather::default() }).expect("a whole answer");
+    assert!(is_there(dir.path(), &file) && keys_to(dir.path(), &file) == keys, "work that is not receipted keeps its file and its key");
+    assert!(matches!(store.authorize(Action::Read, &c(MOI)), Err(Error::Denied { .. })), "but nobody reads there any more");
+    assert!(store.search("Yusupov", None, 10).expect("searched").is_empty() && store.show(&c(MOI), &id(1)).is_err());
+    assert!(matches!(store.save(&stop_in(MOI, 5, "x", "y")), Err(Error::Denied { .. })), "nor writes");
+    assert_eq!(store.waiting().expect("counted"), 4);
+    drop(store);
+    let store = unlock(&device, &a);
+    assert!(!store.compartments().contains(&c(MOI)) && store.search("Yusupov", None, 10).expect("searched").is_empty(), "nor after a lock");
+
+    let done = sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    assert_eq!(done.waiting, 0);
+    assert_eq!(held.lock().expect("no panic").taken, 4, "all that he saved is at headquarters");
+    assert!(!is_there(dir.path(), &file), "file, photos and what SQLite keeps beside it are gone");
+    assert!(!keys.is_empty() && keys.iter().all(|k| !stands(dir.path(), k)), "his sealed key stands nowhere");
+    assert!(store.show(&c(TEAM), &id(9)).is_ok(), "another compartment is untouched");
+    let left: Vec<_> = store.own().drafts().expect("read").into_iter().map(|d| (d.record, store.is_draft_closed(&d))).collect();
+    assert!(left.contains(&(id(20), true)) && left.contains(&(id(9), false)), "his own words stay, marked as closed: {left:?}");
+    assert_eq!(left.len(), 2, "a form that amends is a copy of the record and goes");
+    store.own().delete_draft(&id(20)).expect("he can throw it away");
+    let held = held.into_inner().expect("no panic");
+    let told: Vec<_> = held.purged.iter().map(|p| (p.officer, p.compartment.clone(), p.removed)).collect();
+    assert_eq!(told, [(officer_id(1), c(MOI), true)]);
+    let key = store.device().id;
+    let device_key = device.keyring().device().expect("enrolled").signing.verifying_key();
+    assert!(held.purged[0].verify(&device_key, &key).is_ok(), "signed by the device");
+}
+
+#[test]
+fn a_purge_goes_on_after_a_power_cut_between_any_two_steps_and_is_said_until_an_exchange_finished() {
+    for steps in [1, 2] {
+        let mut hq = Hq::new();
+        let (dir, _, device) = hq.device();
+        let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+        let store = unlock(&device, &a);
+        store.save(&stop(9, "x", "Karimov")).expect("saved");
+        let file = file_of(&store, MOI);
+        drop(store);
+        let revocation = Revocation::sign(&hq.key, officer_id(1), c(MOI), NOW_MS);
+        device.keyring().note_revocation(&revocation).expect("noted");
+        let revoked: Vec<Revoked> = device.keyring().revoked().expect("read");
+        device.keyring().begin_purge(&revoked[0], NOW_MS).expect("the first step");
+        assert!(keys_to(dir.path(), &file).is_empty() && is_there(dir.path(), &file), "first the key");
+        if steps == 2 {
+            let shared = device.shared();
+            shared.home.remove_compartment(&file).expect("the second step");
+            // Half of it came back, as when the folder's entry had not reached the disk.
+            std::fs::write(shared.home.vault(&file), b"half").expect("a file");
+        }
+        drop(device);
+        let device = open(dir.path()).expect("free");
+        assert!(!is_there(dir.path(), &file), "the start goes on where it was cut");
+        let held = Mutex::new(Held::default());
+        let cut = sync_locked(&hq, &held, &device, Weather { cut_after: Some(2), ..Weather::default() });
+        assert!(cut.is_err() && held.lock().expect("no panic").purged.len() == 1);
+        sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
+        assert_eq!(held.lock().expect("no panic").purged.len(), 2, "it was said again, for the first exchange had not finished");
+        let store = unlock(&device, &a);
+        sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+        assert_eq!(held.lock().expect("no panic").purged.len(), 2, "and then no more");
+        assert!(store.show(&c(TEAM), &id(9)).is_ok());
+    }
+}
+
+#[test]
+fn a_colleague_who_is_locked_loses_his_key_alone_while_others_may_read() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let (a, b) = (hq.enrol(&device, 1, &[TEAM]), hq.enrol(&device, 2, &[TEAM]));
+    drop(unlock(&device, &a));
+    let store = unlock(&device, &b);
+    store.save(&stop(1, "x", "Yusupov")).expect("saved");
+    drop(store);
+    let held = Mutex::new(Held::default());
+    let store = unlock(&device, &a);
+    let file = file_of(&store, TEAM);
+    revoke(&hq, &held, 2, TEAM);
+    revoke(&hq, &held, 2, "reference");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    assert_eq!((keys_to(dir.path(), &file).len(), held.lock().expect("no panic").taken), (1, 1), "after his work was taken");
+    assert!(store.show(&c(TEAM), &id(1)).is_ok(), "the other officer goes on reading");
+    assert!(held.lock().expect("no panic").purged.iter().all(|p| p.officer == officer_id(2) && !p.removed));
+    drop(store);
+    assert!(matches!(device.unlock(&b, PIN), Err(Error::AccessEnded)), "he is told that his access was ended");
+    assert!(matches!(device.unlock(&b, "00000000"), Err(Error::PinWrong { .. })), "and nobody else is");
+    assert_eq!(device.keyring().officers().expect("read").len(), 2);
+}
+
+#[test]
+fn a_locked_device_purges_what_its_outbox_has_brought_home_and_keeps_what_a_crash_left_unsealed() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+    let held = Mutex::new(Held::default());
+    let store = unlock(&device, &a);
+    let (team, moi) = (file_of(&store, TEAM), file_of(&store, MOI));
+    store.save(&stop_in(MOI, 1, "x", "Yusupov")).expect("saved");
+    drop(store);
+    // A crash: the save is in its file and in no outbox.
+    device.keyring().soil(&team).expect("noted");
+    revoke(&hq, &held, 1, MOI);
+    revoke(&hq, &held, 1, TEAM);
+    sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
+    assert_eq!(held.lock().expect("no panic").taken, 1);
+    assert!(!is_there(dir.path(), &moi), "what was taken goes");
+    assert!(is_there(dir.path(), &team), "what may hold unsent work stays");
+    // He unlocks: nothing is read, what waits is sealed, and then it goes too.
+    let store = unlock(&device, &a);
+    assert!(store.authorize(Action::Read, &c(TEAM)).is_err());
+    drop(store);
+    sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
+    assert!(!is_there(dir.path(), &team));
+}
+
+#[test]
+fn a_revocation_that_headquarters_did_not_sign_takes_nothing() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM]);
+    let store = unlock(&device, &a);
+    let file = file_of(&store, TEAM);
+    let held = Mutex::new(Held::default());
+    let mut forged = Revocation::sign(&hq.key, officer_id(1), c(TEAM), NOW_MS);
+    forged.sig[5] ^= 1;
+    held.lock().expect("no panic").revoked.push(forged);
+    assert!(sync_store(&hq, &held, &store, Weather::default()).is_err());
+    assert!(store.authorize(Action::Read, &c(TEAM)).is_ok() && is_there(dir.path(), &file) && !keys_to(dir.path(), &file).is_empty());
+}

@@ -1,0 +1,122 @@
+//! What waits goes into the sealed outbox, and receipts that came while a file was closed are written down in it. Never takes anything
+//! off the queue but by a receipt.
+
+use std::sync::Arc;
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::Head;
+use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
+
+use super::file::Vault;
+use super::{Store, log, read, send};
+use crate::error::{Error, Result};
+use crate::keyring::ToBox;
+
+/// Segments sealed in one transaction of the keyring.
+const BATCH: usize = 32;
+
+/// A segment that was cut and waits to be sealed.
+struct Cut {
+    first: u64,
+    last: u64,
+    head: Head,
+    bytes: Vec<u8>,
+}
+
+impl Store {
+    /// Signs and attests a file's own stream at its end.
+    pub(super) fn sign_end(&self, c: &Compartment, vault: &Vault) -> Result<()> {
+        vault.write(|tx| {
+            let row = log::own(tx)?;
+            if row.n > 0 && send::signed_heads(tx, row.id, row.n, row.n)?.is_empty() {
+                self.sign(tx, &row, &row.id(c), row.n, &row.head, true)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Seals what of a file's own stream is neither receipted nor in the outbox. Afterwards the file is not dirty, unless somebody
+    /// saved meanwhile.
+    pub(super) fn put_into_outbox(&self, c: &Compartment, vault: &Vault) -> Result<()> {
+        if !vault.is_dirty() {
+            return Ok(());
+        }
+        loop {
+            let row = log::own(&vault.conn())?;
+            let stream = row.id(c);
+            let boxed = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(0, |(_, last)| last);
+            let mut from = row.acked.max(boxed) + 1;
+            let mut cuts: Vec<Cut> = Vec::new();
+            while from <= row.n && cuts.len() < BATCH {
+                let segment = self.segment_of(vault, &stream, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX)?;
+                let last = segment.last();
+                let head = send::signed_heads(&vault.conn(), row.id, last, last)?.first().map(|s| s.1);
+                let head = head.ok_or_else(|| Error::Unexpected("a segment without a signed head".into()))?;
+                cuts.push(Cut { first: from, last, head, bytes: segment.write()? });
+                from = last + 1;
+            }
+            if !cuts.is_empty() {
+                let rows: Vec<ToBox<'_>> = cuts
+                    .iter()
+                    .map(|cut| ToBox {
+                        file: vault.name(),
+                        incarnation: stream.incarnation,
+                        first: cut.first,
+                        last: cut.last,
+                        head: cut.head,
+                        segment: &cut.bytes,
+                    })
+                    .collect();
+                self.shared.keyring.put_boxed(&rows)?;
+                continue;
+            }
+            // Whoever saves holds the file, and soils it before he commits.
+            let conn = vault.conn();
+            let now = log::own(&conn)?;
+            if now.incarnation == stream.incarnation && now.n < from {
+                self.shared.keyring.clean(vault.name())?;
+                vault.set_dirty(false);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes, before the first commit since all was sealed, that the file holds more.
+    pub(super) fn soil(&self, vault: &Vault) -> Result<()> {
+        if !vault.is_dirty() {
+            self.shared.keyring.soil(vault.name())?;
+            vault.set_dirty(true);
+        }
+        Ok(())
+    }
+
+    /// Writes down the receipts that came while the officer was away.
+    pub(super) fn take_kept_receipts(&self) -> Result<()> {
+        let kept = self.shared.keyring.kept_receipts(&self.session)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let server = self.info.server_key()?;
+        let open: Vec<(Compartment, Arc<Vault>)> =
+            read(&self.vaults).iter().chain(read(&self.leaving).iter()).map(|(c, v)| (c.clone(), v.clone())).collect();
+        let mut taken = Vec::new();
+        for (file, receipt) in kept {
+            let Some((c, _)) = open.iter().find(|(_, v)| v.name() == file) else { continue };
+            taken.push(file);
+            if receipt.verify(&server).is_err() {
+                tracing::error!(compartment = %c, "a receipt that was kept is not headquarters'; the work is sent again");
+                continue;
+            }
+            let bytes = receipt.write();
+            for r in receipt.streams.iter().filter(|r| r.stream.device == self.info.id && r.stream.compartment == *c) {
+                match self.receipted(r, &bytes) {
+                    Ok(_) => {}
+                    // The next exchange says it again, and is where a fork is settled.
+                    Err(Error::Fork(_)) => tracing::error!(compartment = %c, "headquarters holds another history of this stream"),
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        self.shared.keyring.receipts_taken(&self.officer(), &taken)
+    }
+}
