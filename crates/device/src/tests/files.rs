@@ -232,7 +232,7 @@ fn what_was_half_written_is_gone_at_the_next_start_and_what_was_written_down_is_
     std::fs::rename(&path, format!("{path}.part")).expect("renamed");
     let stray = std::path::Path::new(&path).with_file_name("00112233445566778899aabbccddeeff.part");
     std::fs::write(&stray, &sealed[..100]).expect("written");
-    let device = crate::Device::open(dir.path()).expect("opened");
+    let device = super::world::open(dir.path()).expect("opened");
     let store = device.unlock(&handle, super::world::PIN).expect("the PIN is right");
     let mut out = Vec::new();
     store.write_file(&c(TEAM), &kept.sha256, &mut out).expect("here");
