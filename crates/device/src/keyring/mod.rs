@@ -3,6 +3,7 @@
 
 mod contact;
 mod door;
+mod lineage;
 mod officer;
 mod pin;
 
@@ -26,7 +27,7 @@ pub use officer::{OfficerEntry, Session};
 use officer::{OfficerKeys, Sealed};
 pub use pin::PIN_CHARS_MIN;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("3.sql"))];
 
 /// What protects the device's own private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod auto;
 mod count;
 mod http;
 mod identity;
+mod listen;
 mod run;
 mod send;
 mod session;
@@ -41,6 +42,8 @@ pub struct SyncReport {
     /// Segments that the server did not take; they wait, and the log says why.
     #[serde(skip)]
     pub refused: u64,
+    /// Compartments of which headquarters holds another log still, after heads were compared.
+    pub differ: u64,
 }
 
 /// How far a sync is, for a bar on the screen.

@@ -10,8 +10,8 @@ use daftar_wire::stream::StreamId;
 use rusqlite::TransactionBehavior;
 
 use super::directory::Keys;
-use super::page::Page;
-use super::{Store, cursor, held, read};
+use super::page::{Done, Page, Via};
+use super::{Store, cursor, held, read, repair, stream};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -43,7 +43,7 @@ pub struct Refusal {
     pub n: u64,
     /// The stream, where it could be read.
     pub stream: Option<StreamId>,
-    /// Why: `malformed`, `bad_signature`, `fork`, `gap`.
+    /// Why: `malformed`, `bad_signature`, `gap`, `unknown_device` (a branch of a stream whose writer's key is not known here).
     pub why: &'static str,
 }
 
@@ -77,7 +77,7 @@ impl Store {
         let segments = self.readable(c, items)?;
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut page = Page::begin(&tx, c)?;
+        let mut page = Page::begin(&tx, c, Via::Headquarters, self.info.id)?;
         let known = cursor::cursor(&tx)?;
         let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
         let mut holes = cursor::holes(&tx)?;
@@ -104,7 +104,7 @@ impl Store {
                 epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
                 ranges,
                 chain: last.chain,
-                digest: cursor::digest_at_hq(&tx, &self.info.id)?,
+                digest: stream::digest_at_hq(&tx)?,
             };
             cursor::set_holes(&tx, &holes)?;
             cursor::set_cursor(&tx, &without(cursor, &holes))?;
@@ -112,11 +112,36 @@ impl Store {
         let mut end_mismatch = false;
         if let Some(end) = end {
             // Of a feed that may only be written to nothing is told, its digest neither.
-            end_mismatch = !end.ranges.is_empty() && cursor::digest_at_hq(&tx, &self.info.id)? != end.digest;
+            end_mismatch = !end.ranges.is_empty() && stream::digest_at_hq(&tx)? != end.digest;
+            repair::set_differs(&tx, end_mismatch)?;
             cursor::set_cursor(&tx, &without(end.clone(), &holes))?;
         }
         tx.commit()?;
         drop(conn);
+        self.after(c, &done)?;
+        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+    }
+
+    /// Applies a segment outside any feed's order; says how many changes are new here, or why it was not taken.
+    pub fn take(&self, segment: Segment, via: Via) -> Result<std::result::Result<u64, &'static str>> {
+        let c = segment.stream.compartment.clone();
+        let Ok(vault) = self.vault(&c) else { return Ok(Err("no_compartment")) };
+        let keys = self.keys_of(&segment.stream.device)?;
+        let mut conn = vault.conn();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut page = Page::begin(&tx, &c, via, self.info.id)?;
+        if let Err((_, why)) = page.segment(Readable { segment, keys })? {
+            return Ok(Err(why));
+        }
+        let done = page.merge()?;
+        tx.commit()?;
+        drop(conn);
+        self.after(&c, &done)?;
+        Ok(Ok(done.changes))
+    }
+
+    /// What follows outside the file from what was applied.
+    fn after(&self, c: &Compartment, done: &Done) -> Result<()> {
         let mut stamp = held(&self.stamp);
         *stamp = stamp.seen(done.last, self.now_ms());
         drop(stamp);
@@ -126,7 +151,10 @@ impl Store {
         if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
             self.refresh_grant(c)?;
         }
-        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+        if done.own_elsewhere {
+            self.begin_anew(c)?;
+        }
+        Ok(())
     }
 
     /// Reads the segments and finds their writers' keys, before the file is held.

@@ -12,13 +12,17 @@ mod log;
 mod number;
 mod page;
 mod query;
+mod receipt;
 mod record;
+mod repair;
 mod save;
 mod search;
 mod send;
+mod stream;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use daftar_core::authorize::Grant;
@@ -36,10 +40,12 @@ use file::Vault;
 
 pub use crate::keyring::ContactOutcome;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
+pub use page::Via;
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
+pub use receipt::{Standing, Taken};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};
-pub use send::{Standing, Unsent};
+pub use send::Unsent;
 pub use verify::{Bad, Verified};
 
 /// What stands before an Ed25519 key's 32 bytes in PKCS#8 (RFC 8410, 7).
@@ -61,8 +67,6 @@ pub struct DeviceInfo {
     pub server: DeviceId,
     /// The life of the server at enrolment.
     pub epoch: Epoch,
-    /// The device's digit in record numbers.
-    pub digit: u32,
     /// Headquarters' time at the last contact, in milliseconds of UTC.
     pub last_hq_ms: Option<u64>,
     server_signing: [u8; 32],
@@ -94,8 +98,10 @@ pub struct Store {
     directory: Directory,
     /// The greatest stamp given or seen.
     stamp: Mutex<Stamp>,
-    /// The newest life of the server that signed something.
+    /// The newest life of the server that is known.
     epoch: Mutex<Epoch>,
+    /// The device's digit in record numbers.
+    digit: AtomicU32,
     own: OwnFile,
 }
 
@@ -110,7 +116,6 @@ impl Store {
             ca: d.ca,
             server: d.server,
             epoch: d.epoch,
-            digit: d.digit,
             last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
             server_signing: d.server_signing,
             signing: d.signing,
@@ -119,7 +124,8 @@ impl Store {
         let doors = shared.keyring.doors(&session)?;
         shared.keyring.hand_over(&doors)?;
         let store = Self {
-            epoch: Mutex::new(info.epoch),
+            epoch: Mutex::new(shared.keyring.epoch()?.unwrap_or(info.epoch)),
+            digit: AtomicU32::new(d.digit),
             shared,
             session,
             info,
@@ -163,6 +169,7 @@ impl Store {
                 if !door.made {
                     self.shared.keyring.file_made(&door.file)?;
                 }
+                self.catch_up(&vault, &door.compartment)?;
                 write(&self.access).insert(door.compartment.clone(), door.access);
                 write(&self.vaults).insert(door.compartment.clone(), Arc::new(vault));
                 Ok(())

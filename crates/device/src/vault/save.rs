@@ -2,6 +2,7 @@
 //! the commit has reached the disk. Never waits for the network.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use daftar_core::authorize::Action;
 use daftar_core::change::{Change, Header, Op, Payload};
@@ -15,8 +16,8 @@ use daftar_wire::change::Entry;
 use daftar_wire::json::format_path;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::log::StreamRow;
 use super::record::{self, Written};
+use super::stream::{self, StreamRow};
 use super::{Store, held, log, number};
 use crate::error::{Error, Result};
 
@@ -105,14 +106,14 @@ impl Store {
         let vault = self.vault(compartment)?;
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let stream = log::own(&tx)?;
+        let stream = stream::own(&tx)?;
         let mut w = Writing { store: self, conn: &tx, compartment, stream, clock, now_ms };
         let done = f(&mut w)?;
         let stream = w.stream;
-        log::keep(&tx, &stream)?;
+        stream::keep(&tx, &stream)?;
         tx.commit()?;
         let mut last = held(&self.stamp);
-        *last = (*last).max(stream.stamp);
+        *last = (*last).unless_ahead(now_ms, clock.hq_time_ms(now_ms)).max(stream.stamp);
         Ok(done)
     }
 }
@@ -164,7 +165,7 @@ impl Writing<'_> {
         let field = number::field(act.kind).filter(|path| numbered && !payload.set.contains_key(path));
         let given = match &field {
             Some(path) => {
-                let (team, digit) = (self.store.session.officer.team.as_deref(), self.store.info.digit);
+                let (team, digit) = (self.store.session.officer.team.as_deref(), self.store.digit.load(Ordering::Relaxed));
                 let given = number::next(self.conn, act.kind, self.compartment, team, digit, self.now_ms)?;
                 payload.set.insert(path.clone(), given.clone());
                 Some(given)
@@ -211,6 +212,7 @@ impl Writing<'_> {
         state: Option<&RecordState>,
     ) -> Result<Change> {
         let mut last = (*held(&self.store.stamp)).max(self.stream.stamp);
+        last = last.unless_ahead(self.now_ms, self.clock.hq_time_ms(self.now_ms));
         if let Some(state) = state {
             last = last.seen(state.last, self.now_ms);
         }

@@ -1,71 +1,78 @@
-//! What waits for headquarters, cut into segments and signed; and what its receipts take off the queue. Never sends anything itself.
+//! What waits for headquarters, cut into segments and signed. Never sends anything itself.
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Head, OfficerId};
 use daftar_wire::change::Entry;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Receipt, Receipted};
 use daftar_wire::segment::{Attestation, Segment, SignedHead};
 use daftar_wire::sign::{Sig, attest, sign_head};
 use daftar_wire::stream::{StreamId, next};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::log::StreamRow;
-use super::{Store, held, log};
+use super::stream::{self, StreamRow};
+use super::{Store, log};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
-/// A stream of this device that headquarters has not receipted to its end.
+/// A stream, or a branch of one, that the other end may lack the end of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsent {
     /// The stream.
     pub stream: StreamId,
+    /// Which row of the file's: one stream has several if it went two ways.
+    pub row: i64,
     /// The first change that waits.
     pub from: u64,
     /// The last.
     pub last: u64,
 }
 
-/// How far headquarters has this device's work in a compartment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// The compartment.
-    pub compartment: Compartment,
-    /// Receipted up to here.
-    pub held: u64,
-    /// Written up to here.
-    pub written: u64,
-    /// The time of the last receipt, milliseconds of UTC.
-    pub at_ms: Option<u64>,
+impl Unsent {
+    pub(super) fn of(s: &StreamRow, c: &Compartment, from: u64) -> Self {
+        Self { stream: s.id(c), row: s.id, from, last: s.end() }
+    }
 }
 
 impl Store {
-    /// What of this device's own waits in a compartment.
+    /// What of this device's own waits in a compartment, its later incarnations last. Where all was receipted in an earlier life of the server,
+    /// the last change goes again, so that the server says what it has.
     pub fn unsent(&self, c: &Compartment) -> Result<Vec<Unsent>> {
         let vault = self.vault(c)?;
-        let streams = log::all(&vault.conn())?;
-        let waiting = streams.into_iter().filter(|s| s.own && s.n > s.acked);
-        Ok(waiting.map(|s| Unsent { stream: s.id(c), from: s.acked + 1, last: s.n }).collect())
+        let rows = stream::all(&vault.conn())?;
+        let own = rows.iter().filter(|s| s.device == self.info.id && s.receipted() < s.end());
+        Ok(own.map(|s| Unsent::of(s, c, (s.at_hq() + 1).min(s.end()))).collect())
     }
 
     /// How many changes of this device wait for a receipt.
     pub fn waiting(&self) -> Result<u64> {
         let mut n = 0;
         for c in self.compartments() {
-            n += self.unsent(&c)?.iter().map(|u| u.last + 1 - u.from).sum::<u64>();
+            let rows = stream::all(&self.vault(&c)?.conn())?;
+            n += rows.iter().filter(|s| s.device == self.info.id).map(|s| s.end().saturating_sub(s.receipted())).sum::<u64>();
         }
         Ok(n)
     }
 
-    /// Changes from `from` on, at most so many and so large, with the signatures that prove them. For a stream of the device's own the
-    /// head at the segment's end is signed and attested; another's is cut where its writer signed. From now on these bytes never change.
+    /// Changes of a stream from `from` on; see `cut`. Of one that went two ways, the way that was known here first.
     pub fn segment(&self, stream: &StreamId, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
+        let row = stream::family(&self.vault(&stream.compartment)?.conn(), &stream.device, &stream.incarnation)?.into_iter().next();
+        let row = row.ok_or_else(|| Error::Input(format!("no change {from} in that stream")))?;
+        self.cut(&Unsent::of(&row, &stream.compartment, from), from, max_changes, max_bytes)
+    }
+
+    /// Changes from `from` on, at most so many and so large, with the signatures that prove them. For the stream that this device writes to
+    /// the head at the segment's end is signed and attested; any other is cut where its writer signed. From now on these bytes never change.
+    pub fn cut(&self, unsent: &Unsent, from: u64, max_changes: u32, max_bytes: u64) -> Result<Segment> {
+        let stream = &unsent.stream;
         let c = &stream.compartment;
         let vault = self.vault(c)?;
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let missing = || Error::Input(format!("no change {from} in that stream"));
-        let row = log::find(&tx, &stream.device, &stream.incarnation)?.filter(|r| (1..=r.n).contains(&from)).ok_or_else(missing)?;
+        let row = stream::by_id(&tx, unsent.row)?;
+        if !(row.split_n + 1..=row.n).contains(&from) {
+            return Err(missing());
+        }
         let most = u64::from(max_changes.clamp(1, SEGMENT_CHANGES_MAX));
         let bytes = max_bytes.min(SEGMENT_PLAIN_BYTES_MAX);
         let last = cut(&tx, row.id, from, row.n.min(from + most - 1), bytes)?;
@@ -75,7 +82,7 @@ impl Store {
             }
             last
         } else {
-            signed_heads(&tx, row.id, from, last)?.last().map(|s| s.0).ok_or_else(missing)?
+            signed_heads(&tx, row.id, from, last.min(row.end()))?.last().map(|s| s.0).ok_or_else(missing)?
         };
         let runs = log::runs(&tx, row.id, from, last)?;
         let entries: Vec<Entry> = log::changes(&tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
@@ -97,7 +104,7 @@ impl Store {
             self.sign(conn, row, stream, last, &head, mine)?;
             from = last + 1;
         }
-        log::keep(conn, &StreamRow { sent: row.n, ..row.clone() })
+        stream::keep(conn, &StreamRow { sent: row.n, ..row.clone() })
     }
 
     /// Signs a head of an own stream, and attests it where the officer's work is below it.
@@ -116,58 +123,12 @@ impl Store {
         let vault = self.vault(c)?;
         let mut conn = vault.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let row = log::own(&tx)?;
+        let row = stream::own(&tx)?;
         if row.n > 0 && signed_heads(&tx, row.id, row.n, row.n)?.is_empty() {
             self.sign(&tx, &row, &row.id(c), row.n, &row.head, true)?;
             tx.commit()?;
         }
         Ok(())
-    }
-
-    /// What headquarters has receipted of this device's work, by compartment; where nothing was written there is no row.
-    pub fn receipts(&self) -> Result<Vec<Standing>> {
-        let mut out = Vec::new();
-        for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            let conn = vault.conn();
-            let own = log::own(&conn)?;
-            if own.n == 0 {
-                continue;
-            }
-            let bytes: Option<Vec<u8>> =
-                conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?.query_row([own.id], |r| r.get(0)).optional()?;
-            let at_ms = bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms);
-            drop(conn);
-            out.push(Standing { compartment: c, held: own.acked, written: own.n, at_ms });
-        }
-        Ok(out)
-    }
-
-    /// Headquarters' signed word that it holds a stream: takes off the queue what it names, and says how many changes that were.
-    /// A head that is not ours takes off nothing. The receipt's signature was checked by whoever heard it.
-    pub fn receipted(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<u64> {
-        let c = &r.stream.compartment;
-        let vault = self.vault(c)?;
-        let mut conn = vault.conn();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Some(row) = log::find(&tx, &r.stream.device, &r.stream.incarnation)?.filter(|row| row.own || row.device == self.info.id) else {
-            return Ok(0);
-        };
-        if log::head_at(&tx, c, &row, r.up_to)? != Some(r.head) {
-            return Err(Error::Fork(r.stream.clone()));
-        }
-        if let Ok(receipt) = Receipt::read(receipt_bytes) {
-            *held(&self.epoch) = receipt.epoch;
-        }
-        let news = r.up_to.saturating_sub(row.acked);
-        tx.prepare_cached(
-            "UPDATE stream SET acked_head = iif(acked <= ?2, ?3, acked_head), acked = max(acked, ?2), sent = max(sent, ?2),
-             backed_up = max(backed_up, ?4) WHERE id = ?1",
-        )?
-        .execute(params![row.id, int(r.up_to), r.head.0, int(r.backed_up)])?;
-        tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
-        tx.commit()?;
-        Ok(news)
     }
 }
 

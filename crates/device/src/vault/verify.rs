@@ -8,7 +8,7 @@ use daftar_wire::stream::next;
 use rusqlite::Connection;
 
 use super::directory::Keys;
-use super::log::StreamRow;
+use super::stream::{self, StreamRow};
 use super::{Store, log, record, send};
 use crate::error::Result;
 
@@ -31,7 +31,7 @@ pub struct Bad {
 /// What was checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Streams with a change.
+    /// Streams and branches with a change.
     pub streams: u64,
     /// Changes.
     pub changes: u64,
@@ -45,7 +45,7 @@ impl Store {
         let mut all = Verified::default();
         for c in self.compartments() {
             let vault = self.vault(&c)?;
-            let streams: Vec<StreamRow> = log::all(&vault.conn())?.into_iter().filter(|s| s.n > 0).collect();
+            let streams: Vec<StreamRow> = stream::all(&vault.conn())?.into_iter().filter(|s| s.n > s.split_n).collect();
             for stream in streams {
                 let keys = self.keys_of(&stream.device)?;
                 check_stream(&vault.conn(), &c, &stream, keys.as_ref(), &mut all)?;
@@ -59,8 +59,12 @@ impl Store {
 fn check_stream(conn: &Connection, c: &Compartment, s: &StreamRow, keys: Option<&Keys>, all: &mut Verified) -> Result<()> {
     let id = s.id(c);
     let bad = |n, why| Bad { compartment: c.clone(), what: format!("{}/{}", s.device, s.incarnation), n: Some(n), why };
-    let mut head = id.start();
-    let mut n = 0;
+    let (mut n, mut head) = (s.split_n, s.split.unwrap_or_else(|| id.start()));
+    if let Some(parent) = s.parent
+        && log::head_at(conn, c, &stream::by_id(conn, parent)?, s.split_n)? != s.split
+    {
+        all.bad.push(bad(s.split_n, "chain"));
+    }
     while n < s.n {
         let (from, to) = (n + 1, s.n.min(n + BATCH));
         let runs = log::runs(conn, s.id, from, to)?;
@@ -99,7 +103,7 @@ fn check_stream(conn: &Connection, c: &Compartment, s: &StreamRow, keys: Option<
         all.bad.push(bad(s.n, "chain"));
     }
     all.streams += 1;
-    all.changes += s.n;
+    all.changes += s.n - s.split_n;
     Ok(())
 }
 
