@@ -91,6 +91,15 @@ impl ClockQuality {
         }
     }
 
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Recent => "recent",
+            Self::Stale => "stale",
+        }
+    }
+
     /// The quality with this number, if this version knows it.
     pub fn from_number(n: u32) -> Option<Self> {
         [Self::Unknown, Self::Recent, Self::Stale].into_iter().find(|q| q.number() == n)

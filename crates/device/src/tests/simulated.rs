@@ -1,42 +1,39 @@
 //! The exchange against a simulated end: the same session and the same store as over HTTP, in memory, in any weather.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, Epoch, Head};
-use daftar_wire::message::{
-    Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Root, feed_next, feed_start, root,
-};
+use daftar_core::ids::{DeviceId, Head};
+use daftar_wire::message::{Answer, Ask, Cursor, End, FrameReader, Notice, Receipt, Receipted};
 use daftar_wire::segment::Segment;
-use daftar_wire::stream::{StreamHead, StreamId, digest};
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use super::reference::{Held, Kept};
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
 use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run};
 use crate::vault::AppliedWhat;
 
-const EPOCH: Epoch = Epoch([7; 16]);
-
 /// What the link and the other end do.
 #[derive(Default)]
-struct Weather {
+pub struct Weather {
     /// The link breaks after so many messages of the device.
-    cut_after: Option<usize>,
+    pub cut_after: Option<usize>,
+    /// Everything is heard and taken, and so many messages of the answer come through.
+    pub hears_only: Option<usize>,
     /// Segments are kept and receipts never said.
-    no_receipts: bool,
+    pub no_receipts: bool,
+    /// Receipts are said of another history.
+    pub foreign_receipts: bool,
     /// Every root is forgotten.
-    forgets: bool,
+    pub forgets: bool,
     /// Every segment is refused.
-    refuses: bool,
-}
-
-#[derive(Default)]
-struct Held {
-    feeds: BTreeMap<Compartment, Vec<(StreamId, Head, Vec<u8>)>>,
-    streams: HashMap<StreamId, (u64, Head)>,
-    roots: HashMap<Root, Vec<Cursor>>,
-    taken: u64,
+    pub refuses: bool,
+    /// This entry of every feed is left out.
+    pub skips: Option<u64>,
+    /// Every digest is another one.
+    pub wrong_digests: bool,
+    /// Headquarters' time.
+    pub time_ms: Option<u64>,
 }
 
 /// A headquarters in memory, as one device's link sees it.
@@ -45,102 +42,81 @@ struct Simulated<'a> {
     device: DeviceId,
     held: &'a Mutex<Held>,
     weather: Weather,
+    said: AtomicUsize,
 }
 
-impl Held {
-    fn keep(&mut self, segment: &Segment, bytes: Vec<u8>) -> Option<Receipted> {
-        let stream = segment.stream.clone();
-        let (n, before) = self.streams.get(&stream).copied().unwrap_or((0, stream.start()));
-        if segment.first == n + 1 {
-            let head = segment.chain(before).head();
-            self.taken += segment.entries.len() as u64;
-            let feed = self.feeds.entry(stream.compartment.clone()).or_default();
-            let chain = feed.last().map_or(feed_start(&stream.compartment, &EPOCH), |e| e.1);
-            feed.push((stream.clone(), feed_next(chain, &stream, segment.first, segment.entries.len() as u32, &head), bytes));
-            self.streams.insert(stream.clone(), (segment.last(), head));
-        }
-        let (up_to, head) = *self.streams.get(&stream)?;
-        Some(Receipted { stream, up_to, head, backed_up: 0 })
-    }
-
-    fn cursor(&self, compartment: &Compartment) -> Cursor {
-        let feed = &self.feeds[compartment];
-        let heads: Vec<StreamHead> = self
-            .streams
-            .iter()
-            .filter(|(s, _)| s.compartment == *compartment)
-            .map(|(s, (n, head))| StreamHead { device: s.device, incarnation: s.incarnation, n: *n, head: *head })
-            .collect();
-        Cursor {
-            compartment: compartment.clone(),
-            epoch: EPOCH,
-            ranges: vec![(1, feed.len() as u64)],
-            chain: *feed.last().expect("a feed has entries").1.0.first_chunk().expect("32 bytes"),
-            digest: digest(&heads),
-        }
-    }
+/// What is remembered within one request.
+#[derive(Default)]
+struct Request {
+    known: Option<Vec<Cursor>>,
+    notices: Vec<Notice>,
 }
 
 impl Simulated<'_> {
-    /// What is said when the device has said all.
-    fn close(&self, held: &mut Held, known: &[Cursor]) -> Vec<Answer> {
-        let mut said = Vec::new();
-        let mut changed = Vec::new();
-        for (compartment, feed) in &held.feeds {
-            let at = known.iter().find(|k| k.compartment == *compartment);
-            let after = at.and_then(|k| k.ranges.first()).map_or(0, |r| r.1);
-            let mut from = after + 1;
-            for (n, (stream, chain, bytes)) in (1..).zip(feed).skip(after as usize) {
-                if stream.device == self.device {
-                    continue;
-                }
-                let chain = *chain.0.first_chunk().expect("32 bytes");
-                said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: bytes.clone() }));
-                from = n + 1;
-            }
-            let now = held.cursor(compartment);
-            if at != Some(&now) {
-                changed.push(now);
-            }
+    fn receipt(&self, held: &Held, mut r: Receipted) -> Vec<Answer> {
+        if self.weather.no_receipts {
+            return Vec::new();
         }
-        let mut list: Vec<Cursor> = known.iter().filter(|k| changed.iter().all(|c| c.compartment != k.compartment)).cloned().collect();
-        list.extend(changed.clone());
-        held.roots.insert(root(&list), list);
-        said.push(Answer::End(End { time_ms: NOW_MS, cursors: changed, more: false }));
-        said
+        if self.weather.foreign_receipts {
+            r.head = Head([1; 32]);
+        }
+        vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, vec![r]))]
     }
 
-    /// Answers one message; `known` is where the device stands, once it has said hello.
-    fn hear(&self, ask: Ask, known: &mut Option<Vec<Cursor>>) -> Vec<Answer> {
+    /// Answers one message.
+    fn hear(&self, ask: Ask, request: &mut Request) -> Vec<Answer> {
         let mut held = self.held.lock().expect("nobody panics with it");
         match ask {
             Ask::Hello(hello) => {
-                let base = if hello.root == [0; 16] { Some(Vec::new()) } else { held.roots.get(&hello.root).cloned() };
-                *known = base.filter(|_| !self.weather.forgets || hello.root == [0; 16]).map(|mut list| {
-                    list.retain(|k| hello.cursors.iter().all(|c| c.compartment != k.compartment));
-                    list.extend(hello.cursors);
-                    list
-                });
+                request.known = held.known(&hello).filter(|_| !self.weather.forgets || hello.root == [0; 16]);
+                request.notices.extend(held.follow(self.device, hello.lineage).map(|digit| Notice::Anew { digit }));
                 Vec::new()
             }
             Ask::Segment(bytes) => {
                 let segment = Segment::read(&bytes).expect("a device sends segments");
-                assert_eq!(segment.stream.device, self.device);
+                let (stream, first) = (segment.stream.clone(), segment.first);
+                let refused = |reason: &str| Notice::Refused { stream: stream.clone(), first, reason: reason.into() };
                 if self.weather.refuses {
-                    return vec![Answer::Notice(Notice::Refused {
-                        stream: segment.stream,
-                        first: segment.first,
-                        reason: "storage_full".into(),
-                    })];
+                    return vec![Answer::Notice(refused("storage_full"))];
                 }
-                let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
-                receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
+                match held.keep(&segment, bytes) {
+                    Kept::Receipted(r) => self.receipt(&held, r),
+                    Kept::Forked(r, at) => {
+                        request.notices.push(Notice::Forked { stream, at });
+                        self.receipt(&held, r)
+                    }
+                    Kept::Want(stream, from) => {
+                        request.notices.push(Notice::Want { stream, from });
+                        Vec::new()
+                    }
+                    Kept::BadSignature => {
+                        request.notices.push(refused("bad_signature"));
+                        Vec::new()
+                    }
+                }
             }
-            Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => Vec::new(),
-            Ask::End => match known {
-                Some(known) => self.close(&mut held, known),
-                None => vec![Answer::Notice(Notice::RootUnknown), Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })],
+            Ask::Heads(heads) => match request.known {
+                Some(_) => held.compare(&heads),
+                None => Vec::new(),
             },
+            Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => Vec::new(),
+            Ask::End => {
+                let mut said: Vec<Answer> = std::mem::take(&mut request.notices).into_iter().map(Answer::Notice).collect();
+                match &request.known {
+                    Some(known) => said.extend(held.close(&self.device, known, self.weather.skips)),
+                    None => {
+                        said.push(Answer::Notice(Notice::RootUnknown));
+                        said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false }));
+                    }
+                }
+                for answer in &mut said {
+                    if let Answer::End(end) = answer {
+                        end.time_ms = self.weather.time_ms.unwrap_or(NOW_MS);
+                        end.cursors.iter_mut().filter(|_| self.weather.wrong_digests).for_each(|c| c.digest.0[0] ^= 1);
+                    }
+                }
+                said
+            }
         }
     }
 }
@@ -148,7 +124,8 @@ impl Simulated<'_> {
 impl Transport for Simulated<'_> {
     async fn exchange(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         let mut reader = FrameReader::default();
-        let (mut known, mut heard) = (None, 0);
+        let (mut request, mut heard) = (Request::default(), 0);
+        let mut cut = false;
         while let Some(piece) = asks.recv().await {
             reader.push(&piece);
             while let Some(frame) = reader.next().expect("a device sends frames") {
@@ -157,14 +134,15 @@ impl Transport for Simulated<'_> {
                 }
                 heard += 1;
                 let ask = Ask::read(&frame).expect("a device keeps to the protocol").expect("and to this version of it");
-                for answer in self.hear(ask, &mut known) {
-                    if answers.send(answer.write()).await.is_err() {
+                for answer in self.hear(ask, &mut request) {
+                    cut |= self.weather.hears_only.is_some_and(|most| self.said.fetch_add(1, Ordering::Relaxed) >= most);
+                    if !cut && answers.send(answer.write()).await.is_err() {
                         return Ok(());
                     }
                 }
             }
         }
-        Ok(())
+        if cut { Err(LinkError::NoLink("cut".into())) } else { Ok(()) }
     }
 
     fn counted(&self) -> (u64, u64) {
@@ -172,7 +150,7 @@ impl Transport for Simulated<'_> {
     }
 }
 
-fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
+pub fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
     sync_telling(hq, held, tablet, weather, &|_| ())
 }
 
@@ -183,21 +161,26 @@ fn sync_telling(
     weather: Weather,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<SyncReport, SyncError> {
-    let transport = Simulated { hq, device: tablet.store.device().id, held, weather };
+    let transport = Simulated { hq, device: tablet.store.device().id, held, weather, said: AtomicUsize::new(0) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     runtime.block_on(run(&tablet.store, &transport, progress))
 }
 
 /// Headquarters with two devices of one team, which both know each other's keys.
-fn world() -> (Hq, Mutex<Held>, Tablet, Tablet) {
+pub fn world() -> (Hq, Mutex<Held>, Tablet, Tablet) {
     let mut hq = Hq::new();
     let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    publish(&hq, &held);
+    (hq, held, a, b)
+}
+
+/// What headquarters has written into the reference goes into its feed.
+pub fn publish(hq: &Hq, held: &Mutex<Held>) {
     if let AppliedWhat::Segment(bytes) = hq.reference().what {
         let segment = Segment::read(&bytes).expect("headquarters' own");
         held.lock().expect("nobody panics with it").keep(&segment, bytes);
     }
-    (hq, held, a, b)
 }
 
 #[test]
