@@ -1,6 +1,7 @@
 //! What no single crate can show, with the real commands on this machine's loopback. One binary, so that it links once.
 
 mod bad_input;
+mod clocks;
 mod conflicts;
 mod cuts;
 mod exchange;

@@ -34,6 +34,20 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// Whether this is later than `now_ms` by more than any clock may be.
+    pub fn is_ahead_of(self, now_ms: u64) -> bool {
+        self.ms > now_ms.saturating_add(STAMP_FOREIGN_AHEAD_MAX_MS)
+    }
+
+    /// Where stamps go on from: at nothing again where headquarters' time shows that this one, given or seen while a clock was wrong, is ahead
+    /// of it and of the device's clock. `hq_now_ms`: headquarters' time, where it was compared lately.
+    pub fn unless_ahead(self, now_ms: u64, hq_now_ms: Option<u64>) -> Self {
+        let ahead = hq_now_ms.is_some_and(|hq| self.is_ahead_of(hq.max(now_ms)));
+        if ahead { Self::default() } else { self }
+    }
+}
+
 /// How well a device knew the time when it wrote a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ClockReading {
@@ -41,6 +55,18 @@ pub struct ClockReading {
     pub offset_ms: i64,
     /// How good that is.
     pub quality: ClockQuality,
+}
+
+impl ClockReading {
+    /// Whether the device's clock was known to be wrong by more than five minutes.
+    pub fn is_off(self) -> bool {
+        self.quality != ClockQuality::Unknown && self.offset_ms.unsigned_abs() > STAMP_FOREIGN_AHEAD_MAX_MS
+    }
+
+    /// Headquarters' time when the device's clock says `now_ms`, where the two were compared lately.
+    pub fn hq_time_ms(self, now_ms: u64) -> Option<u64> {
+        (self.quality == ClockQuality::Recent).then(|| now_ms.saturating_add_signed(self.offset_ms))
+    }
 }
 
 /// The quality of a clock reading.
@@ -62,6 +88,15 @@ impl ClockQuality {
             Self::Unknown => 0,
             Self::Recent => 1,
             Self::Stale => 2,
+        }
+    }
+
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Recent => "recent",
+            Self::Stale => "stale",
         }
     }
 
@@ -200,6 +235,19 @@ mod tests {
         let near = Stamp { ms: 200_000, count: 3 };
         assert_eq!(ours.seen(near, 1000), near);
         assert_eq!(ours.seen(Stamp { ms: 4_070_908_800_000, count: 0 }, 1000), ours);
+    }
+
+    #[test]
+    fn a_stamp_that_headquarters_time_shows_to_be_ahead_starts_again_and_no_other() {
+        let (late, now) = (Stamp { ms: 4_070_908_800_000, count: 7 }, 1_790_000_000_000);
+        assert_eq!(late.unless_ahead(now, Some(now)), Stamp::default());
+        assert_eq!(late.unless_ahead(now, None), late, "a clock stepped back that nobody compared keeps stamps rising");
+        assert_eq!(late.unless_ahead(late.ms, Some(now)), late, "while the clock is still wrong, stamps rise with it");
+        let near = Stamp { ms: now + STAMP_FOREIGN_AHEAD_MAX_MS, count: 0 };
+        assert_eq!(near.unless_ahead(now, Some(now)), near);
+        let off = |offset_ms, quality| ClockReading { offset_ms, quality }.is_off();
+        assert!(off(-301_000, ClockQuality::Recent) && off(301_000, ClockQuality::Stale));
+        assert!(!off(299_000, ClockQuality::Recent) && !off(0, ClockQuality::Unknown));
     }
 
     #[test]

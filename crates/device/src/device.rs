@@ -46,6 +46,11 @@ impl Device {
         Self::open_with(home, Box::new(SystemClock))
     }
 
+    /// The same for the command `daftar`, whose clock tests may set.
+    pub fn open_for_process(home: &Path) -> Result<Self> {
+        Self::open_with(home, crate::clock::of_process())
+    }
+
     /// The same with another clock.
     pub fn open_with(home: &Path, clock: Box<dyn Clock>) -> Result<Self> {
         let home = Home::open(home)?;

@@ -154,7 +154,7 @@ impl Fetch {
         let (c, id) = record(store, &self.id)?;
         for s in store.file_states(&c, &id)? {
             if !s.here {
-                store.want(&c, &s.sha256)?;
+                store.want_file(&c, &s.sha256)?;
             } else if let Some(dir) = &self.to {
                 let unwritable = |e: std::io::Error| Fault::refused(format!("{} cannot be written: {e}", dir.display()));
                 fs::create_dir_all(dir).map_err(unwritable)?;

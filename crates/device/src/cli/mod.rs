@@ -179,7 +179,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
 impl Common {
     fn device(&self) -> Result<Device, Fault> {
         let home = self.home.as_ref().ok_or_else(|| Fault::usage("name the notebook's folder by --home DIR or DAFTAR_HOME"))?;
-        Ok(Device::open(home)?)
+        Ok(Device::open_for_process(home)?)
     }
 
     fn unlocked(&self) -> Result<Arc<Store>, Fault> {

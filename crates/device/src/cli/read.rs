@@ -178,7 +178,10 @@ impl Show {
             },
             || {
                 let mut lines = vec![line(&view.item), serde_json::to_string_pretty(&view.item.data()).unwrap_or_default()];
-                lines.extend(history.iter().map(|(h, author)| format!("{}  {}  {author}", at(h), h.op.name())));
+                lines.extend(history.iter().map(|(h, author)| {
+                    let clock = if h.ahead { "  (the device's clock was wrong)" } else { "" };
+                    format!("{}  {}  {author}{clock}", at(h), h.op.name())
+                }));
                 let flags = [
                     (view.item.state.hidden, "voided"),
                     (view.item.state.flags.revived, "voided, and back: an officer who had not seen the void amended it"),
@@ -204,6 +207,7 @@ fn entry(kind: Kind, h: &HistoryEntry, author: &str) -> Value {
     m.insert("change".into(), h.change.to_string().into());
     m.insert("op".into(), h.op.name().into());
     m.insert("at".into(), at(h).into());
+    m.insert("clock".into(), json!({"offset_ms": h.clock.offset_ms, "quality": h.clock.quality.name(), "ahead": h.ahead}));
     m.insert("author".into(), author.into());
     m.insert("device".into(), h.device.to_string().into());
     m.insert("set".into(), set.into());

@@ -75,7 +75,8 @@ impl Keyring {
             return Ok(ClockReading::default());
         };
         let recent = now_ms >= device && now_ms - device <= RECENT_MS;
-        let offset = i128::from(hq) - i128::from(device);
+        // Headquarters' time has gone on since: where the clock has gone back, it is behind by what that shows at the least.
+        let offset = i128::from(hq) - i128::from(device.min(now_ms));
         Ok(ClockReading {
             offset_ms: i64::try_from(offset).unwrap_or(0),
             quality: if recent { ClockQuality::Recent } else { ClockQuality::Stale },

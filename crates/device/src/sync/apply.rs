@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Cursor, Receipted};
+use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::Error;
-use crate::vault::{AppliedItem, Store};
+use crate::vault::{AppliedItem, Store, Taken, Via};
 
 /// Compartments that are written at the same time.
 const WRITERS: usize = 2;
@@ -22,6 +23,8 @@ const PAGES_WAITING: usize = 4;
 enum Job {
     Receipt(Receipted, Arc<Vec<u8>>),
     Page(Compartment, Vec<AppliedItem>),
+    Loose(Box<Segment>),
+    Want(StreamId, u64),
     End(Cursor),
     /// Answers when all before it is written.
     Barrier(tokio::sync::oneshot::Sender<()>),
@@ -37,10 +40,10 @@ pub(super) struct Tally {
 /// What the writers found.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// Compartments whose digest is not the server's although nothing of ours waits.
-    pub(super) differ: Vec<Compartment>,
-    /// Streams of which headquarters holds another history.
-    pub(super) forked: Vec<StreamId>,
+    /// Streams that were receipted with a head that is none of ours.
+    pub(super) foreign: Vec<StreamId>,
+    /// Headquarters wants something that is here.
+    pub(super) wanted: bool,
 }
 
 /// The writers, each with its own queue.
@@ -91,6 +94,15 @@ impl Writers {
         }
     }
 
+    pub(super) async fn loose(&mut self, segment: Box<Segment>) {
+        let compartment = segment.stream.compartment.clone();
+        self.give(&compartment, Job::Loose(segment)).await;
+    }
+
+    pub(super) async fn want(&mut self, stream: StreamId, from: u64) {
+        self.give(&stream.compartment.clone(), Job::Want(stream, from)).await;
+    }
+
     pub(super) async fn end(&mut self, cursor: Cursor) {
         let compartment = cursor.compartment.clone();
         self.give(&compartment, Job::End(cursor)).await;
@@ -104,8 +116,8 @@ impl Writers {
         for task in self.tasks {
             match task.await {
                 Ok(Ok(w)) => {
-                    all.differ.extend(w.differ);
-                    all.forked.extend(w.forked);
+                    all.foreign.extend(w.foreign);
+                    all.wanted |= w.wanted;
                 }
                 Ok(Err(e)) => failed = Some(e),
                 Err(_) => failed = Some(Error::Unexpected("a writer stopped".into())),
@@ -118,16 +130,30 @@ impl Writers {
 fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Result<(), Error> {
     match job {
         Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
-            Ok(n) => {
+            Ok(Taken::Changes(n)) if r.stream.device == store.device().id => {
                 tally.receipted.fetch_add(n, Ordering::Relaxed);
             }
+            Ok(Taken::Changes(_) | Taken::Nothing) => {}
             // Concerns this stream alone: it waits, and the rest goes on.
-            Err(Error::Fork(stream)) => {
-                tracing::error!(compartment = %stream.compartment, "headquarters holds another history of this stream");
-                written.forked.push(stream);
+            Ok(Taken::Foreign) => {
+                tracing::error!(compartment = %r.stream.compartment, "headquarters holds another history of this stream");
+                written.foreign.push(r.stream);
             }
             Err(e) => return Err(e),
         },
+        Job::Want(stream, from) => {
+            tracing::info!(compartment = %stream.compartment, from, "headquarters wants a stream");
+            written.wanted |= store.want(&stream, from)?;
+        }
+        Job::Loose(segment) => {
+            let compartment = segment.stream.compartment.clone();
+            match store.take(*segment, Via::Headquarters)? {
+                Ok(n) => {
+                    tally.received.fetch_add(n, Ordering::Relaxed);
+                }
+                Err(why) => tracing::warn!(%compartment, why, "a segment outside its feed was not taken"),
+            }
+        }
         Job::Page(compartment, items) => {
             let applied = store.apply(&compartment, &items, None)?;
             tally.received.fetch_add(applied.changes, Ordering::Relaxed);
@@ -137,7 +163,7 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Resul
         }
         Job::End(cursor) => {
             if store.apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
-                written.differ.push(cursor.compartment);
+                tracing::warn!(compartment = %cursor.compartment, "headquarters' digest is another; heads are compared");
             }
         }
         Job::Barrier(done) => {

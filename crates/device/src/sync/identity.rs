@@ -1,34 +1,57 @@
-//! What a device does when headquarters tells it that it was cloned, that a stream went two ways, or that the server has another life.
-//! Never drops a change.
+//! What a device does when headquarters tells it that it was cloned, or that a stream went two ways. Never drops a change.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use daftar_core::ids::Epoch;
+use daftar_core::compartment::Compartment;
 use daftar_wire::stream::StreamId;
 
-use super::SyncError;
+use crate::Error;
 use crate::vault::Store;
 
-/// New streams everywhere, and another series of record numbers.
-pub(super) async fn anew(_: &Arc<Store>, digit: u32) -> Result<(), SyncError> {
-    tracing::warn!(digit, "this device was cloned or put back");
-    Ok(())
+/// What an answer said of this device's identity. It is acted on when the answer has ended, whole or cut, so that its receipts come first.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    /// The device was cloned or put back.
+    pub(super) anew: bool,
+    /// Streams that went two ways.
+    pub(super) forked: BTreeSet<StreamId>,
+    /// Streams that were receipted with a head that is none of ours.
+    pub(super) foreign: BTreeSet<StreamId>,
 }
 
-/// A new stream where one went two ways.
-pub(super) async fn forked(_: &Arc<Store>, stream: StreamId) -> Result<(), SyncError> {
-    tracing::warn!(compartment = %stream.compartment, "a stream went two ways");
-    Ok(())
+/// What was done about that so far in a sync.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Where a new stream was begun because of a foreign head.
+    begun: BTreeSet<Compartment>,
+    /// A stream that was begun since and has a foreign head again: whoever answers does not hold what we sent.
+    pub(super) unheard: Option<StreamId>,
 }
 
-/// The server has another life.
-pub(super) async fn new_epoch(_: &Arc<Store>, epoch: Epoch) -> Result<(), SyncError> {
-    tracing::warn!(%epoch, "headquarters has another life");
-    Ok(())
-}
-
-/// A segment outside any feed's order.
-pub(super) async fn loose(_: &Arc<Store>, segment: Vec<u8>) -> Result<(), SyncError> {
-    tracing::debug!(bytes = segment.len(), "a segment came outside its feed");
-    Ok(())
+impl Identity {
+    /// Begins new streams where that was told; true if anything waits that may wait in one of them. A stream that is ended already, or another
+    /// device's, is only compared.
+    pub(super) fn settle(self, store: &Store, mut settled: Settled) -> Result<(Settled, bool), Error> {
+        let told = self.anew || !self.forked.is_empty() || !self.foreign.is_empty();
+        for stream in &self.forked {
+            if store.writes_to(stream)? {
+                store.begin_anew(&stream.compartment)?;
+            } else {
+                store.suspect(&stream.compartment)?;
+            }
+        }
+        for stream in self.foreign {
+            if !store.writes_to(&stream)? {
+                store.suspect(&stream.compartment)?;
+            } else if settled.begun.insert(stream.compartment.clone()) {
+                store.begin_anew(&stream.compartment)?;
+            } else {
+                settled.unheard = Some(stream);
+            }
+        }
+        if self.anew {
+            store.renew()?;
+        }
+        Ok((settled, told && store.waiting()? > 0))
+    }
 }

@@ -8,6 +8,7 @@ mod count;
 mod files;
 mod http;
 mod identity;
+mod listen;
 mod outbox;
 mod run;
 mod send;
@@ -47,6 +48,8 @@ pub struct SyncReport {
     pub refused: u64,
     /// What it did with files, after the records.
     pub files: FilesReport,
+    /// Compartments of which headquarters holds another log still, after heads were compared.
+    pub differ: u64,
 }
 
 /// How far a sync is, for a bar on the screen.

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use daftar_core::ids::DeviceId;
-use daftar_wire::message::{Cursor, End, FrameReader, Receipt};
+use daftar_core::compartment::Compartment;
+use daftar_wire::message::{Cursor, End, Lineage};
 use tokio::sync::mpsc::channel;
 
-use super::apply::{Tally, Writers, Written};
 use super::files::Files;
-use super::send::{Base, send};
-use super::session::{Session, Step};
+use super::identity::Settled;
+use super::listen::{Told, listen};
+use super::send::{Base, Question, send};
 use super::transport::Transport;
-use super::{Progress, SyncError, SyncReport, access, identity};
+use super::{Progress, SyncError, SyncReport};
 use crate::Error;
 use crate::vault::{ContactOutcome, Store};
 
@@ -21,13 +21,10 @@ use crate::vault::{ContactOutcome, Store};
 const SEGMENTS_AHEAD: usize = 4;
 /// Requests in one sync, at most: a server that says *more* for ever is not believed.
 const REQUESTS_MAX: u64 = 1000;
-
-/// What the next request of this sync is for.
-enum Next {
-    Done,
-    More,
-    AllCursors,
-}
+/// Requests in one sync that compare heads, at most: what differs still is compared by the next sync.
+const REPAIRS_MAX: u32 = 2;
+/// Requests in one sync for nothing but what came to wait meanwhile, at most.
+const AGAIN_MAX: u32 = 4;
 
 /// Syncs everything that this store's officer may send and read. `progress` is told as it goes.
 pub async fn run<T: Transport>(
@@ -90,97 +87,122 @@ async fn exchange_all<T: Transport>(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(SyncReport, u64), SyncError> {
     let mut report = SyncReport::default();
+    // What an earlier sync was told and did not come to.
+    blocking(store, Store::renew).await?;
     let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress };
-    let mut base = Base::Confirmed;
+    let heads = blocking(store, Store::differing).await?;
+    let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
+    let mut question = Question { base: Base::Confirmed, heads, lineage: None };
     loop {
         report.requests += 1;
-        let (next, hq_time_ms) = exchange(store, transport, base, &mut report, &told).await?;
-        base = match next {
-            Next::Done => {
-                report.received_changes = told.tally.received.load(Ordering::Relaxed);
-                return Ok((report, hq_time_ms));
-            }
-            Next::More => Base::Confirmed,
-            Next::AllCursors => Base::Nothing,
-        };
+        let after = exchange(store, transport, &question, &mut rounds.settled, &mut report, &told).await?;
         if report.requests >= REQUESTS_MAX {
             return Err(SyncError::Cut);
         }
+        let differing = blocking(store, Store::differing).await?;
+        report.differ = differing.len() as u64;
+        question = match rounds.next(question, &after, differing) {
+            Some(next) => next,
+            None => break finish(report, rounds, &told, after.end.time_ms),
+        };
+    }
+}
+
+fn finish(mut report: SyncReport, rounds: Rounds, told: &Told<'_>, hq_time_ms: u64) -> Result<(SyncReport, u64), SyncError> {
+    report.received_changes = told.tally.received.load(Ordering::Relaxed);
+    if report.differ > 0 {
+        tracing::error!(
+            compartments = report.differ,
+            "what headquarters holds is another log still; it is compared again with the next sync"
+        );
+    }
+    match rounds.settled.unheard {
+        Some(stream) => Err(Error::Fork(stream).into()),
+        None => Ok((report, hq_time_ms)),
+    }
+}
+
+/// What an exchange left.
+struct After {
+    end: End,
+    root_unknown: bool,
+    lineage: Option<Lineage>,
+    /// Something waits that did not when it began.
+    news: bool,
+}
+
+/// How often a sync has asked again.
+struct Rounds {
+    repairs: u32,
+    again: u32,
+    settled: Settled,
+}
+
+impl Rounds {
+    /// The next request; `None`: all is said.
+    fn next(&mut self, asked: Question, after: &After, differing: Vec<Compartment>) -> Option<Question> {
+        if after.root_unknown && asked.base == Base::Confirmed {
+            return Some(Question { base: Base::Nothing, lineage: after.lineage, ..asked });
+        }
+        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None });
+        if after.end.more {
+            return question(Vec::new());
+        }
+        if !differing.is_empty() && self.repairs < REPAIRS_MAX {
+            self.repairs += 1;
+            return question(differing);
+        }
+        if after.news && self.again < AGAIN_MAX {
+            self.again += 1;
+            return question(Vec::new());
+        }
+        None
     }
 }
 
 async fn exchange<T: Transport>(
     store: &Arc<Store>,
     transport: &T,
-    base: Base,
+    question: &Question,
+    settled: &mut Settled,
     report: &mut SyncReport,
     told: &Told<'_>,
-) -> Result<(Next, u64), SyncError> {
+) -> Result<After, SyncError> {
     let (asks, questions) = channel(SEGMENTS_AHEAD);
-    let (answers, mut heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
+    let (answers, heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
     let words = blocking(store, Store::words).await?;
     let said = words.asks();
     let sender = tokio::task::spawn_blocking({
-        let (store, sent) = (store.clone(), sent.clone());
-        move || send(&store, base, said, &asks, &sent)
+        let (store, sent, question) = (store.clone(), sent.clone(), question.clone());
+        move || send(&store, question, said, &asks, &sent)
     });
-    let server = store.device().server_key()?;
-    let listening = async {
-        let mut listener = Listener::new(store, Session::new(server), &told.tally);
-        let mut reader = FrameReader::default();
-        let mut trouble = None;
-        'pieces: while let Some(piece) = heard.recv().await {
-            reader.push(&piece);
-            loop {
-                let steps = match reader.next() {
-                    Ok(Some(frame)) => listener.session.hear(&frame),
-                    Ok(None) => break,
-                    Err(e) => Err(e),
-                };
-                match steps {
-                    Ok(steps) => listener.take(steps, told).await?,
-                    Err(e) => {
-                        trouble = Some(e);
-                        break 'pieces;
-                    }
-                }
-            }
-        }
-        drop(heard);
-        listener.finish(trouble.map(SyncError::from)).await
-    };
-    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listening);
+    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listen(store, heard, told));
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
-    let (written, refused, outcome) = listened?;
+    let heard = listened?;
     told.tell();
-    report.refused += refused;
+    report.refused += heard.refused;
+    // Also when the answer was cut after it: the receipts before it are written, and doing it again changes nothing.
+    let before = std::mem::take(settled);
+    let (after, waits) = blocking(store, move |s| heard.identity.settle(s, before)).await?;
+    *settled = after;
     // The link's own word is the better reason when both ends complain.
     carried?;
-    sent_all?;
-    let (end, root_unknown) = outcome?;
+    let lineage = sent_all?;
+    let (end, root_unknown) = heard.outcome?;
     // What was said of the device is heard, and what was revoked goes if its work was taken; then that is said at once.
     let purged = blocking(store, move |s| s.heard(&words).and_then(|()| s.purge_revoked())).await?;
-    if let Some(stream) = written.forked.into_iter().next() {
-        return Err(Error::Fork(stream).into());
-    }
-    if !written.differ.is_empty() {
-        tracing::warn!(compartments = written.differ.len(), "digests differ; these compartments are asked for again");
-        let again = written.differ;
-        blocking(store, move |s| s.forget_cursors(&again)).await?;
-        return Ok((if report.requests < 3 { Next::AllCursors } else { Next::Done }, end.time_ms));
-    }
-    let next = match (root_unknown && base == Base::Confirmed, end.more) {
-        (true, _) => Next::AllCursors,
-        (false, more) if more || purged > 0 => Next::More,
-        (false, _) => Next::Done,
-    };
-    let time_ms = end.time_ms;
     if !root_unknown {
-        blocking(store, move |s| confirm(s, base, end.cursors)).await?;
+        let (base, heads, cursors) = (question.base, question.heads.clone(), end.cursors.clone());
+        blocking(store, move |s| {
+            confirm(s, base, cursors)?;
+            lineage.map_or(Ok(()), |l| s.lineage_answered(&l))?;
+            heads.iter().try_for_each(|c| s.compare(c).map(drop))
+        })
+        .await?;
     }
-    Ok((next, time_ms))
+    Ok(After { end, root_unknown, lineage, news: heard.news || waits || purged > 0 })
 }
 
 /// The list that this exchange leaves: what was confirmed before, and what the end changed.
@@ -204,109 +226,6 @@ fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {
     }
     list.sort_by(|a, b| a.compartment.cmp(&b.compartment));
     list
-}
-
-/// Who is told how far it is.
-struct Told<'a> {
-    to_send: u64,
-    tally: Arc<Tally>,
-    progress: &'a (dyn Fn(Progress) + Send + Sync),
-}
-
-impl Told<'_> {
-    fn tell(&self) {
-        let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        (self.progress)(Progress {
-            to_send: self.to_send,
-            receipted: of(&self.tally.receipted).min(self.to_send),
-            received: of(&self.tally.received),
-        });
-    }
-}
-
-/// Listens to one answer and has it written down.
-struct Listener<'a> {
-    store: &'a Arc<Store>,
-    session: Session,
-    writers: Writers,
-    root_unknown: bool,
-    end: Option<End>,
-    device: DeviceId,
-    refused: u64,
-}
-
-/// What the writers did, how many segments were refused, and how the answer ended.
-type Listened = (Written, u64, Result<(End, bool), SyncError>);
-
-impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, session: Session, tally: &Arc<Tally>) -> Self {
-        Self {
-            store,
-            session,
-            writers: Writers::start(store, tally),
-            root_unknown: false,
-            end: None,
-            device: store.device().id,
-            refused: 0,
-        }
-    }
-
-    async fn take(&mut self, steps: Vec<Step>, told: &Told<'_>) -> Result<(), SyncError> {
-        for step in steps {
-            match step {
-                Step::Receipted(receipt) => self.receipted(receipt).await,
-                Step::Short(short) => match blocking(self.store, move |s| s.whole_receipt(short)).await? {
-                    Some(receipt) => self.receipted(receipt).await,
-                    None => {
-                        tracing::warn!("a short receipt is not of our streams as they stand; whole ones are asked for");
-                        self.root_unknown = true;
-                        blocking(self.store, |s| s.set_confirmed(&[])).await?;
-                    }
-                },
-                Step::Page(compartment, items) => self.writers.page(compartment, items).await,
-                Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
-                Step::Want(stream, from) => {
-                    tracing::warn!(compartment = %stream.compartment, from, "the server wants a stream from another place")
-                }
-                Step::Refused(stream, reason) => {
-                    self.refused += 1;
-                    tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits")
-                }
-                Step::Anew(digit) => identity::anew(self.store, digit).await?,
-                Step::Forked(stream) => identity::forked(self.store, stream).await?,
-                Step::NewEpoch(epoch) => identity::new_epoch(self.store, epoch).await?,
-                Step::Loose(segment) => identity::loose(self.store, segment).await?,
-                Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
-                Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
-                Step::RootUnknown => self.root_unknown = true,
-                Step::Ended(end) => {
-                    for c in &end.cursors {
-                        self.writers.end(c.clone()).await;
-                    }
-                    self.end = Some(end);
-                }
-            }
-            told.tell();
-        }
-        Ok(())
-    }
-
-    async fn receipted(&mut self, receipt: Receipt) {
-        let bytes = Arc::new(receipt.write());
-        for r in receipt.streams.into_iter().filter(|r| r.stream.device == self.device) {
-            self.writers.receipt(r, bytes.clone()).await;
-        }
-    }
-
-    async fn finish(self, trouble: Option<SyncError>) -> Result<Listened, SyncError> {
-        let written = self.writers.finish().await?;
-        let outcome = match (trouble, self.end) {
-            (Some(e), _) => Err(e),
-            (None, Some(end)) => Ok((end, self.root_unknown)),
-            (None, None) => Err(SyncError::Cut),
-        };
-        Ok((written, self.refused, outcome))
-    }
 }
 
 pub(super) async fn blocking<R: Send + 'static>(

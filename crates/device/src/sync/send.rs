@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Ask, Hello, Root, root};
+use daftar_wire::message::{Ask, Hello, Lineage, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::access::send_boxed;
@@ -13,6 +14,17 @@ use crate::vault::{Store, Unsent};
 
 /// Threads that encode segments.
 const ENCODERS_MAX: usize = 4;
+
+/// What a request is to say.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    /// With what its hello begins.
+    pub(super) base: Base,
+    /// Compartments of which it says all that is held.
+    pub(super) heads: Vec<Compartment>,
+    /// A lineage that the server may not have taken up, to be said although nothing may wait any more.
+    pub(super) lineage: Option<Lineage>,
+}
 
 /// With what the hello begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,19 +48,29 @@ pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
 }
 
-/// Sends hello, segments and end; counts the changes sent. Blocks; returns early when nobody listens any more.
-pub(super) fn send(store: &Arc<Store>, base: Base, words: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
-    let hello = hello(store, base)?;
-    for ask in [Ask::Hello(hello)].into_iter().chain(words) {
-        if asks.blocking_send(ask.write()).is_err() {
-            return Ok(());
-        }
-    }
+/// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives the lineage that went along.
+/// Blocks; returns early when nobody listens any more.
+pub(super) fn send(
+    store: &Arc<Store>,
+    question: Question,
+    words: Vec<Ask>,
+    asks: &Sender<Vec<u8>>,
+    sent: &AtomicU64,
+) -> Result<Option<Lineage>, Error> {
     let open = store.sending_files();
-    let mut waiting = Vec::new();
+    let (mut waiting, mut offered) = (Vec::new(), Vec::new());
     for c in store.sending() {
         waiting.extend(store.unsent(&c)?);
+        offered.extend(store.offered(&c)?);
     }
+    let lineage = if waiting.is_empty() { question.lineage } else { Some(store.lineage()?) };
+    let hello = Hello { lineage, ..hello(store, question.base)? };
+    for ask in [Ask::Hello(hello)].into_iter().chain(words) {
+        if asks.blocking_send(ask.write()).is_err() {
+            return Ok(lineage);
+        }
+    }
+    waiting.extend(offered);
     let encoders = std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX).min(waiting.len());
     let queue = Mutex::new(waiting.into_iter());
     let outcome: Result<(), Error> = std::thread::scope(|scope| {
@@ -57,9 +79,15 @@ pub(super) fn send(store: &Arc<Store>, base: Base, words: Vec<Ask>, asks: &Sende
     });
     outcome?;
     send_boxed(store.shared(), &open, asks, sent)?;
+    // Behind the segments: what they brought is not wanted again.
+    for c in &question.heads {
+        if asks.blocking_send(Ask::Heads(store.heads(c)?).write()).is_err() {
+            return Ok(lineage);
+        }
+    }
     // Whoever listens no more has said why.
     let _ = asks.blocking_send(Ask::End.write());
-    Ok(())
+    Ok(lineage)
 }
 
 fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
@@ -68,10 +96,16 @@ fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<
         let Some(unsent) = next else { return Ok(()) };
         let mut from = unsent.from;
         while from <= unsent.last {
-            let segment = match store.segment(&unsent.stream, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX) {
+            let segment = match store.cut(&unsent, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX) {
+                Ok(segment) => segment,
                 // Its lease ended meanwhile, and what waits is in the outbox.
                 Err(Error::NoCompartment(_)) => break,
-                other => other?,
+                // Another's work that his device has not signed here: the rest goes on.
+                Err(Error::Input(why)) => {
+                    tracing::warn!(compartment = %unsent.stream.compartment, why, "a stream cannot be offered");
+                    break;
+                }
+                Err(e) => return Err(e),
             };
             let bytes = segment.write().map_err(Error::Wire)?;
             from = segment.last() + 1;

@@ -4,6 +4,7 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::Epoch;
 use daftar_wire::WireError;
 use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation, ShortReceipt};
+use daftar_wire::segment::Segment;
 use daftar_wire::sign::VerifyingKey;
 use daftar_wire::stream::StreamId;
 
@@ -40,7 +41,7 @@ pub enum Step {
     /// The server has another life: what it may lack is to be offered.
     NewEpoch(Epoch),
     /// A segment outside any feed's order.
-    Loose(Vec<u8>),
+    Loose(Box<Segment>),
     /// A compartment's key, handed back.
     Reopened(Reopened),
     /// The server has finished.
@@ -107,7 +108,11 @@ impl Session {
                 Notice::NewEpoch { epoch } => Step::NewEpoch(epoch),
             }),
             Answer::Short(r) => steps.push(Step::Short(r)),
-            Answer::Loose(bytes) => steps.push(Step::Loose(bytes)),
+            // One that cannot be read is judged alone: what it brings is lacking still, and is asked for again.
+            Answer::Loose(bytes) => match Segment::read(&bytes) {
+                Ok(segment) => steps.push(Step::Loose(Box::new(segment))),
+                Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
+            },
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));

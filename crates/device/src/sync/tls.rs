@@ -13,6 +13,9 @@ const HQ_NAME: &str = "hq.daftar";
 /// Certificates are judged at no earlier time than this (2026-01-01), whatever the device's clock says.
 const JUDGED_FROM_SECONDS: u64 = 1_767_225_600;
 
+/// Certificates between headquarters' CA and its server, both included, at most.
+const CHAIN_CERTIFICATES_MAX: usize = 4;
+
 /// How headquarters is known.
 #[derive(Debug, Clone)]
 pub(super) enum Pin {
@@ -57,7 +60,17 @@ impl ServerCertVerifier for Pinned {
             .build()
             .map_err(|e| Error::General(e.to_string()))?;
         let name = ServerName::try_from(HQ_NAME).map_err(|e| Error::General(e.to_string()))?;
-        inner.verify_server_cert(end_entity, intermediates, &name, ocsp, self.at)
+        let mut at = self.at;
+        // From when on a certificate is good is ignored: it may be newer than all that this device has heard. Each of the chain may say so once.
+        for _ in 0..CHAIN_CERTIFICATES_MAX {
+            match inner.verify_server_cert(end_entity, intermediates, &name, ocsp, at) {
+                Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) if not_before > at => {
+                    at = not_before
+                }
+                judged => return judged,
+            }
+        }
+        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
     }
 
     fn verify_tls12_signature(
@@ -104,5 +117,47 @@ pub(super) fn config(pin: Pin, identity: Option<Identity>, hq_time_ms: Option<u6
             builder.with_client_auth_cert(vec![CertificateDer::from(id.certificate)], key)
         }
         None => Ok(builder.with_no_client_auth()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    const SECOND_OF_2027: u64 = 1_798_761_600;
+
+    /// Whether a certificate from the first day of `from` to the first of `to` is taken when headquarters was last heard at this time.
+    fn judged(from: i32, to: i32, hq_seconds: Option<u64>) -> Result<(), Error> {
+        let params = |names: Vec<String>| {
+            let mut p = CertificateParams::new(names).expect("parameters");
+            (p.not_before, p.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            p
+        };
+        let (ca_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+        let mut ca = params(Vec::new());
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca_der = ca.self_signed(&ca_key).expect("a certificate").der().clone();
+        let leaf = params(vec![HQ_NAME.into()]).signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
+        let seconds = hq_seconds.unwrap_or(0).max(JUDGED_FROM_SECONDS);
+        let pinned = Pinned {
+            pin: Pin::Ca(ca_der.to_vec()),
+            at: UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)),
+            provider: Arc::new(super::super::count::provider()),
+        };
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        // Whatever the machine's clock says, it is not asked.
+        let now = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        pinned.verify_server_cert(leaf.der(), &[ca_der], &name, &[], now).map(drop)
+    }
+
+    #[test]
+    fn a_certificate_is_not_too_new_and_too_old_only_by_headquarters_own_time() {
+        assert_eq!(judged(2000, 2030, None), Ok(()));
+        assert_eq!(judged(2040, 2050, Some(SECOND_OF_2027)), Ok(()), "renewed after 13 years without a link");
+        assert_eq!(judged(2020, 2028, Some(SECOND_OF_2027)), Ok(()));
+        let old = judged(2020, 2027, Some(SECOND_OF_2027 + 1));
+        assert!(matches!(old, Err(Error::InvalidCertificate(CertificateError::ExpiredContext { .. }))), "{old:?}");
     }
 }

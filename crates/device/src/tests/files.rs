@@ -162,7 +162,7 @@ fn thumbnails_go_first_then_the_smallest_and_large_files_only_when_asked_for() {
     let wants: Vec<(FileHash, u32)> = plan.wants.iter().map(|w| (w.file.sha256, w.chunks_max)).collect();
     let chunks = [1, 1, photo.size_bytes.div_ceil(FILE_CHUNK_BYTES as u64) as u32, 0];
     assert_eq!(wants, order.iter().copied().zip(chunks).collect::<Vec<_>>(), "the large one is only asked after");
-    b.store.want(&c(TEAM), &large.sha256).expect("noted");
+    b.store.want_file(&c(TEAM), &large.sha256).expect("noted");
     let plan = b.store.file_plan(2 << 20, &none).expect("planned");
     let last = plan.wants.last().expect("wanted");
     assert!(last.file.sha256 == large.sha256 && last.chunks_max > 0 && last.chunks_max <= 4, "in slices");

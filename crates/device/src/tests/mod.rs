@@ -1,12 +1,17 @@
 //! Claims about a device as a whole, each on real files.
 
 mod admit;
+mod clocks;
 mod exchange;
 mod figures;
 mod files;
+mod identity;
 mod lease;
+mod lives;
 mod officers;
 mod opening;
+mod reference;
+mod repair;
 mod revoke;
 mod saving;
 mod simulated;

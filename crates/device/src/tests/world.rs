@@ -15,7 +15,7 @@ use daftar_wire::enrol::{Code, Enrolled};
 use daftar_wire::message::{Access, Receipt, Receipted};
 use daftar_wire::seal;
 use daftar_wire::segment::{Run, Segment, SignedHead};
-use daftar_wire::sign::{SigningKey, sign_head};
+use daftar_wire::sign::{SigningKey, VerifyingKey, sign_head, verifying_key};
 use daftar_wire::stream::StreamId;
 
 use crate::clock::FixedClock;
@@ -29,6 +29,8 @@ pub struct Hq {
     pub key: SigningKey,
     /// Officers' keys to seal to.
     pub sealing: HashMap<OfficerId, seal::SealingKey>,
+    /// Every device's key, and headquarters' own.
+    pub keys: HashMap<DeviceId, VerifyingKey>,
     stream: StreamId,
     entries: Vec<Entry>,
 }
@@ -45,10 +47,52 @@ pub struct Tablet {
     pub handle: String,
 }
 
+/// A device that is switched off.
+pub struct Closed {
+    pub dir: tempfile::TempDir,
+    clock: Arc<FixedClock>,
+    handle: String,
+}
+
+impl Tablet {
+    /// Locks it and switches it off.
+    pub fn close(self) -> Closed {
+        drop(Arc::into_inner(self.store).expect("nobody else has the store"));
+        Closed { dir: self.dir, clock: self.clock, handle: self.handle }
+    }
+
+    /// Switches it off and on again.
+    pub fn again(self) -> Self {
+        self.close().open()
+    }
+}
+
+impl Closed {
+    /// The same home in another folder: a clone, or a backup.
+    pub fn copy(&self) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for (name, bytes) in files(self.dir.path()) {
+            let to = dir.path().join(FilePath::new(&name).strip_prefix(self.dir.path()).expect("below the home"));
+            std::fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("a folder");
+            std::fs::write(to, bytes).expect("a file");
+        }
+        Self { dir, clock: Arc::new(FixedClock::at(NOW_MS)), handle: self.handle.clone() }
+    }
+
+    /// Switches it on and unlocks its officer.
+    pub fn open(self) -> Tablet {
+        let device = Device::open_with(self.dir.path(), Box::new(self.clock.clone())).expect("the home is free");
+        let store = Arc::new(device.unlock(&self.handle, PIN).expect("the PIN is right"));
+        Tablet { dir: self.dir, clock: self.clock, store, handle: self.handle }
+    }
+}
+
 impl Hq {
     pub fn new() -> Self {
         let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([9; 16]), incarnation: Incarnation([9; 16]) };
-        Self { key: SigningKey::from_bytes(&[9; 32]), stream, sealing: HashMap::new(), entries: Vec::new() }
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let keys = HashMap::from([(stream.device, key.verifying_key())]);
+        Self { key, keys, stream, sealing: HashMap::new(), entries: Vec::new() }
     }
 
     /// Enrols a new device with one officer, who may use these compartments.
@@ -106,6 +150,7 @@ impl Hq {
             (Path::Element(26, ElementKey::Given(1), 3), bytes(&request.officer_signing)),
         ]);
         self.say(Kind::Device, RecordId(id.0), set);
+        self.keys.insert(id, verifying_key(&request.device_signing).expect("a key"));
         answer.handle
     }
 

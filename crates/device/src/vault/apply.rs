@@ -13,8 +13,8 @@ use daftar_wire::stream::StreamId;
 use rusqlite::Connection;
 
 use super::directory::Keys;
-use super::page::{Done, Page};
-use super::{Store, cursor, held};
+use super::page::{Done, Page, Via};
+use super::{Store, cursor, held, repair, stream};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -46,7 +46,7 @@ pub struct Refusal {
     pub n: u64,
     /// The stream, where it could be read.
     pub stream: Option<StreamId>,
-    /// Why: `malformed`, `bad_signature`, `fork`, `gap`.
+    /// Why: `malformed`, `bad_signature`, `gap`, `unknown_device` (a branch of a stream whose writer's key is not known here).
     pub why: &'static str,
 }
 
@@ -82,21 +82,13 @@ impl Store {
             tracing::warn!(compartment = %c, "a page of a compartment that the officer may not read was not taken");
             return Ok(nothing);
         }
-        let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take(tx, c, items, segments, end)))?;
-        let mut stamp = held(&self.stamp);
-        *stamp = stamp.seen(done.last, self.now_ms());
-        drop(stamp);
-        if done.changes > 0 && *c == Compartment::reference() {
-            self.directory.forget();
-        }
-        if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
-            self.refresh_grant(c)?;
-        }
+        let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take_page(tx, c, items, segments, end)))?;
+        self.after(c, &done)?;
         Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
     }
 
     /// A page's part of the transaction: log, records, rulings, cursor.
-    fn take(
+    fn take_page(
         &self,
         tx: &Connection,
         c: &Compartment,
@@ -104,7 +96,7 @@ impl Store {
         segments: Vec<Option<Readable>>,
         end: Option<&Cursor>,
     ) -> Result<(Done, Vec<Refusal>, bool)> {
-        let mut page = Page::begin(tx, c)?;
+        let mut page = Page::begin(tx, c, Via::Headquarters, self.info.id)?;
         let known = cursor::cursor(tx)?;
         let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
         let mut holes = cursor::holes(tx)?;
@@ -131,7 +123,7 @@ impl Store {
                 epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
                 ranges,
                 chain: last.chain,
-                digest: cursor::digest_at_hq(tx, &self.info.id)?,
+                digest: stream::digest_at_hq(tx)?,
             };
             cursor::set_holes(tx, &holes)?;
             cursor::set_cursor(tx, &without(cursor, &holes))?;
@@ -139,10 +131,58 @@ impl Store {
         let mut end_mismatch = false;
         if let Some(end) = end {
             // Of a feed that may only be written to nothing is told, its digest neither.
-            end_mismatch = !end.ranges.is_empty() && cursor::digest_at_hq(tx, &self.info.id)? != end.digest;
+            end_mismatch = !end.ranges.is_empty() && stream::digest_at_hq(tx)? != end.digest;
+            repair::set_differs(tx, end_mismatch)?;
             cursor::set_cursor(tx, &without(end.clone(), &holes))?;
         }
         Ok((done, refused, end_mismatch))
+    }
+
+    /// Applies a segment outside any feed's order; says how many changes are new here, or why it was not taken.
+    pub fn take(&self, segment: Segment, via: Via) -> Result<std::result::Result<u64, &'static str>> {
+        let c = segment.stream.compartment.clone();
+        if self.vault(&c).is_err() || self.is_closed(&c) {
+            return Ok(Err("no_compartment"));
+        }
+        let keys = self.keys_of(&segment.stream.device)?;
+        let readable = [Some(Readable { segment, keys })];
+        if !self.may_take(&c, &readable) {
+            return Ok(Err("not_readable"));
+        }
+        let taken = self.within(&c, |vault| {
+            vault.write(|tx| {
+                let mut page = Page::begin(tx, &c, via, self.info.id)?;
+                for readable in readable.into_iter().flatten() {
+                    if let Err((_, why)) = page.segment(readable)? {
+                        return Ok(Err(why));
+                    }
+                }
+                page.merge().map(Ok)
+            })
+        })?;
+        let done = match taken {
+            Ok(done) => done,
+            Err(why) => return Ok(Err(why)),
+        };
+        self.after(&c, &done)?;
+        Ok(Ok(done.changes))
+    }
+
+    /// What follows outside the file from what was applied.
+    fn after(&self, c: &Compartment, done: &Done) -> Result<()> {
+        let mut stamp = held(&self.stamp);
+        *stamp = stamp.seen(done.last, self.now_ms());
+        drop(stamp);
+        if done.changes > 0 && *c == Compartment::reference() {
+            self.directory.forget();
+        }
+        if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
+            self.refresh_grant(c)?;
+        }
+        if done.own_elsewhere {
+            self.begin_anew(c)?;
+        }
+        Ok(())
     }
 
     /// Whether the officer may have a page: he may read there, or it may say that he may: the reference, and a grant.

@@ -8,7 +8,7 @@ use daftar_core::ids::Head;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 
 use super::file::Vault;
-use super::{Store, log, read, send};
+use super::{Store, read, send, stream};
 use crate::error::{Error, Result};
 use crate::keyring::ToBox;
 
@@ -27,7 +27,7 @@ impl Store {
     /// Signs and attests a file's own stream at its end.
     pub(super) fn sign_end(&self, c: &Compartment, vault: &Vault) -> Result<()> {
         vault.write(|tx| {
-            let row = log::own(tx)?;
+            let row = stream::own(tx)?;
             if row.n > 0 && send::signed_heads(tx, row.id, row.n, row.n)?.is_empty() {
                 self.sign(tx, &row, &row.id(c), row.n, &row.head, true)?;
             }
@@ -42,7 +42,7 @@ impl Store {
             return Ok(());
         }
         loop {
-            let row = log::own(&vault.conn())?;
+            let row = stream::own(&vault.conn())?;
             let stream = row.id(c);
             let boxed = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(0, |(_, last)| last);
             let mut from = row.acked.max(boxed) + 1;
@@ -72,7 +72,7 @@ impl Store {
             }
             // Whoever saves holds the file, and soils it before he commits.
             let conn = vault.conn();
-            let now = log::own(&conn)?;
+            let now = stream::own(&conn)?;
             if now.incarnation == stream.incarnation && now.n < from {
                 self.shared.keyring.clean(vault.name())?;
                 vault.set_dirty(false);

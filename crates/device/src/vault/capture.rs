@@ -2,21 +2,20 @@
 //! once into the outbox. When the way is open again the file is taken into the compartment's own. Never shows what was there before.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use daftar_wire::message::Reopened;
-use rusqlite::params;
 use zeroize::Zeroizing;
 
 use super::apply::Readable;
 use super::closing::{Closed, Why};
 use super::file::{At, Vault};
-use super::page::Page;
-use super::{Store, log, read, write};
+use super::page::{Page, Via};
+use super::{Store, log, read, stream, write};
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Keyring};
-use crate::sql::int;
 
 /// Captured records number a series of their own: the count of the compartment's file cannot be read.
 const SERIES: u32 = 10_000;
@@ -38,6 +37,7 @@ impl Store {
                 let (name, key) = self.shared.keyring.make_capture(&file, c)?;
                 let at = At { file: &name, key: &key, make: true, files: vaults.len() + 1, name: c };
                 let vault = Vault::open(&self.shared.home, &at, &self.info.id)?;
+                self.catch_up(&vault, c)?;
                 let vault = Arc::new(vault);
                 vaults.insert(c.clone(), vault.clone());
                 tracing::info!(file = name, "what is written now is captured for headquarters");
@@ -47,12 +47,12 @@ impl Store {
     }
 
     /// The device's digit in the numbers of records of this file.
-    pub(super) fn series(&self, c: &Compartment, own: &log::StreamRow) -> u32 {
+    pub(super) fn series(&self, c: &Compartment, own: &stream::StreamRow) -> u32 {
         if !self.is_closed(c) {
-            return self.info.digit;
+            return self.digit.load(Ordering::Relaxed);
         }
         let drawn = u16::from_be_bytes([own.incarnation.0[0], own.incarnation.0[1]]);
-        self.info.digit.saturating_mul(SERIES).saturating_add(1000 + u32::from(drawn) % 9000)
+        self.digit.load(Ordering::Relaxed).saturating_mul(SERIES).saturating_add(1000 + u32::from(drawn) % 9000)
     }
 
     /// What was saved where it captures is sealed before *saved* is said.
@@ -129,7 +129,7 @@ impl Store {
     fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
         self.sign_end(c, captured)?;
         self.put_into_outbox(c, captured)?;
-        let row = log::own(&captured.conn())?;
+        let row = stream::own(&captured.conn())?;
         let stream = row.id(c);
         if row.n > 0 {
             let mut segments = Vec::new();
@@ -141,7 +141,7 @@ impl Store {
             }
             let keys = self.keys_of(&self.info.id)?;
             into.write(|tx| {
-                let mut page = Page::begin(tx, c)?;
+                let mut page = Page::begin(tx, c, Via::Peer, self.info.id)?;
                 for segment in segments {
                     if let Err((_, why)) = page.segment(Readable { segment, keys: keys.clone() })? {
                         return Err(Error::Unexpected(format!("a captured segment was not taken: {why}")));
@@ -153,13 +153,13 @@ impl Store {
             // receipt is written down here.
             let acked = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(row.n, |(first, _)| first - 1);
             into.write(|tx| {
-                let taken = log::find(tx, &stream.device, &stream.incarnation)?;
-                let taken = taken.ok_or_else(|| Error::Unexpected("a captured stream is not there".into()))?;
-                if let Some(head) = log::head_at(tx, c, &taken, acked)?.filter(|_| acked > taken.acked) {
-                    let sql = "UPDATE stream SET sent = n, acked = ?2, acked_head = ?3 WHERE id = ?1";
-                    tx.execute(sql, params![taken.id, int(acked), head.0])?;
+                let taken = stream::family(tx, &stream.device, &stream.incarnation)?.into_iter().next();
+                let mut taken = taken.ok_or_else(|| Error::Unexpected("a captured stream is not there".into()))?;
+                if let Some(head) = log::head_at(tx, c, &taken, acked)?.filter(|_| acked > taken.at_hq()) {
+                    taken.set_at_hq(acked, head);
                 }
-                Ok(())
+                taken.sent = taken.n;
+                stream::keep(tx, &taken)
             })?;
         }
         self.shared.home.remove_compartment(captured.name())?;

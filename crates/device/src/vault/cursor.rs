@@ -1,14 +1,13 @@
 //! Where this device stands in headquarters' feeds, and its digests. Never compares anything by a clock.
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, Digest, Head};
+use daftar_core::ids::Digest;
 use daftar_wire::limits::CURSOR_RANGES_MAX;
-use daftar_wire::message::{Cursor, read_cursors, write_cursors};
-use daftar_wire::stream::{StreamHead, digest};
+use daftar_wire::message::{Cursor, Lineage, read_cursors, write_cursors};
 use rusqlite::Connection;
 
 use super::file::{meta, set_meta};
-use super::{ContactOutcome, Store, log};
+use super::{ContactOutcome, Store, stream};
 use crate::error::Result;
 
 const CURSOR: &str = "cursor";
@@ -23,23 +22,9 @@ impl Store {
         self.within(c, |vault| cursor(&vault.conn()))
     }
 
-    /// Forgets where these compartments stand, so that they are asked for from the beginning. Nothing of their logs is dropped.
-    pub fn forget_cursors(&self, compartments: &[Compartment]) -> Result<()> {
-        for c in compartments {
-            if self.vault(c).is_err() {
-                continue;
-            }
-            let forget = "DELETE FROM meta WHERE k IN (?1, ?2)";
-            self.within(c, |vault| vault.write(|tx| Ok(tx.execute(forget, [CURSOR, HOLES]).map(drop)?)))?;
-        }
-        let kept: Vec<Cursor> = self.confirmed()?.into_iter().filter(|c| !compartments.contains(&c.compartment)).collect();
-        self.set_confirmed(&kept)
-    }
-
-    /// The digest over all streams here.
+    /// The digest over all streams and branches here.
     pub fn digest(&self, c: &Compartment) -> Result<Digest> {
-        let streams = self.within(c, |vault| log::all(&vault.conn()))?;
-        Ok(digest(&streams.iter().map(log::StreamRow::stands).collect::<Vec<_>>()))
+        self.within(c, |vault| stream::digest_here(&vault.conn(), c))
     }
 
     /// The list of cursors that the last completed exchange left. Derived: without it one exchange costs one round trip more.
@@ -53,6 +38,22 @@ impl Store {
         let is_kept = |c: &Compartment| open.contains(c) && !self.is_closed(c);
         let kept: Vec<Cursor> = cursors.iter().filter(|c| is_kept(&c.compartment)).cloned().collect();
         self.own.set_confirmed(&write_cursors(&kept))
+    }
+
+    /// Headquarters' time by the last comparison with it, where that is recent; milliseconds of UTC.
+    pub(super) fn hq_time_ms(&self) -> Result<Option<u64>> {
+        let now_ms = self.now_ms();
+        Ok(self.shared.keyring.clock_reading(now_ms)?.hq_time_ms(now_ms))
+    }
+
+    /// Where the next exchange that brings something moves this device's lineage; on the disk before it is sent.
+    pub fn lineage(&self) -> Result<Lineage> {
+        self.shared.keyring.lineage()
+    }
+
+    /// The exchange that carried this place of the lineage was answered to its end.
+    pub fn lineage_answered(&self, answered: &Lineage) -> Result<()> {
+        self.shared.keyring.lineage_answered(&answered.next)
     }
 
     /// Notes how an attempt to reach headquarters went.
@@ -107,19 +108,6 @@ pub(super) fn take_out(ranges: &mut Ranges, (from, to): (u64, u64)) {
         .filter(|(a, b)| a <= b && *a > 0)
         .collect();
     ranges.dedup();
-}
-
-/// The digest of what headquarters can have: all, and of this device's streams what it has receipted.
-pub(super) fn digest_at_hq(conn: &Connection, device: &DeviceId) -> Result<Digest> {
-    let heads = log::all(conn)?.into_iter().filter_map(|s| {
-        let stands = s.stands();
-        match (s.own || s.device == *device, s.acked_head) {
-            (false, _) => Some(stands),
-            (true, Some(head)) => Some(StreamHead { n: s.acked, head: Head(head), ..stands }),
-            (true, None) => None,
-        }
-    });
-    Ok(digest(&heads.collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

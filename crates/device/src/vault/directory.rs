@@ -76,7 +76,7 @@ impl Store {
 
     fn look_up(&self, conn: &Connection, device: &DeviceId) -> Result<Option<Keys>> {
         let Some(row) = record::find(conn, &RecordId(device.0))? else { return Ok(None) };
-        let server: Vec<i64> = log::all(conn)?.iter().filter(|s| s.device == self.info.server).map(|s| s.id).collect();
+        let server: Vec<i64> = super::stream::all(conn)?.iter().filter(|s| s.device == self.info.server).map(|s| s.id).collect();
         let mut places = conn.prepare_cached("SELECT place FROM change WHERE record = ?1")?;
         let foreign = places.query_map([row.id], |r| r.get::<_, i64>(0))?.any(|p| p.is_ok_and(|p| !server.contains(&log::at(p).0)));
         let Some(state) = record::load(conn, &row)?.filter(|_| !foreign) else { return Ok(None) };
@@ -122,7 +122,7 @@ impl Store {
     }
 
     fn check_unchecked_in(&self, vault: &Vault, c: &Compartment) -> Result<()> {
-        let open: Vec<_> = log::all(&vault.conn())?.into_iter().filter(|s| !s.own && s.checked < s.n).collect();
+        let open: Vec<_> = super::stream::all(&vault.conn())?.into_iter().filter(|s| !s.own && s.checked < s.n).collect();
         for stream in open {
             let Some(keys) = self.keys_of(&stream.device)? else { continue };
             let mut conn = vault.conn();

@@ -1,14 +1,14 @@
-//! A compartment's log: streams, runs, changes, chains. Only appends; never says what the changes come to.
+//! A compartment's log: runs, changes, chains. Only appends; never says what the changes come to.
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, DeviceId, Head, Incarnation, OfficerId};
-use daftar_core::time::Stamp;
+use daftar_core::ids::{ChangeName, Head, OfficerId};
 use daftar_wire::change::{Body, Entry, salt};
 use daftar_wire::limits::SEGMENT_CHANGES_MAX;
 use daftar_wire::segment::Run;
-use daftar_wire::stream::{StreamHead, StreamId, next};
+use daftar_wire::stream::next;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::stream::{StreamRow, by_id};
 use crate::error::{Error, Result};
 use crate::random::random;
 use crate::sql::{int, uint};
@@ -24,84 +24,6 @@ pub(super) fn place(stream: i64, n: u64) -> i64 {
 /// The stream's row and the number of a place.
 pub(super) fn at(place: i64) -> (i64, u64) {
     (place >> PLACE_BITS, uint(place & ((1 << PLACE_BITS) - 1)))
-}
-
-/// A stream as it stands here.
-#[derive(Debug, Clone)]
-pub(super) struct StreamRow {
-    pub(super) id: i64,
-    pub(super) device: DeviceId,
-    pub(super) incarnation: Incarnation,
-    pub(super) own: bool,
-    pub(super) n: u64,
-    pub(super) head: Head,
-    pub(super) run_first: u64,
-    pub(super) sent: u64,
-    pub(super) acked: u64,
-    pub(super) acked_head: Option<[u8; 32]>,
-    pub(super) checked: u64,
-    pub(super) stamp: Stamp,
-}
-
-const COLUMNS: &str = "id, device, incarnation, own, n, head, run_first, sent, acked, acked_head, checked, stamp_ms, stamp_count";
-
-fn row(r: &Row<'_>) -> rusqlite::Result<StreamRow> {
-    Ok(StreamRow {
-        id: r.get(0)?,
-        device: DeviceId(r.get(1)?),
-        incarnation: Incarnation(r.get(2)?),
-        own: r.get(3)?,
-        n: uint(r.get(4)?),
-        head: Head(r.get(5)?),
-        run_first: uint(r.get(6)?),
-        sent: uint(r.get(7)?),
-        acked: uint(r.get(8)?),
-        acked_head: r.get(9)?,
-        checked: uint(r.get(10)?),
-        stamp: Stamp { ms: uint(r.get(11)?), count: r.get(12)? },
-    })
-}
-
-impl StreamRow {
-    pub(super) fn id(&self, compartment: &Compartment) -> StreamId {
-        StreamId { compartment: compartment.clone(), device: self.device, incarnation: self.incarnation }
-    }
-
-    /// The stream's own word of where it stands.
-    pub(super) fn stands(&self) -> StreamHead {
-        StreamHead { device: self.device, incarnation: self.incarnation, n: self.n, head: self.head }
-    }
-}
-
-/// The stream that this file's own changes go to.
-pub(super) fn own(conn: &Connection) -> Result<StreamRow> {
-    Ok(conn.prepare_cached(&format!("SELECT {COLUMNS} FROM stream WHERE own"))?.query_row([], row)?)
-}
-
-/// A stream, if anything of it is here.
-pub(super) fn find(conn: &Connection, device: &DeviceId, incarnation: &Incarnation) -> Result<Option<StreamRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM stream WHERE device = ?1 AND incarnation = ?2");
-    Ok(conn.prepare_cached(&sql)?.query_row(params![device.0, incarnation.0], row).optional()?)
-}
-
-/// A stream, begun if nothing of it is here.
-pub(super) fn find_or_begin(conn: &Connection, stream: &StreamId) -> Result<StreamRow> {
-    if let Some(row) = find(conn, &stream.device, &stream.incarnation)? {
-        return Ok(row);
-    }
-    conn.prepare_cached("INSERT INTO stream(device, incarnation, own, head) VALUES (?1, ?2, 0, ?3)")?.execute(params![
-        stream.device.0,
-        stream.incarnation.0,
-        stream.start().0
-    ])?;
-    find(conn, &stream.device, &stream.incarnation)?.ok_or_else(|| Error::Unexpected("a stream that was begun is not there".into()))
-}
-
-/// Every stream.
-pub(super) fn all(conn: &Connection) -> Result<Vec<StreamRow>> {
-    let mut rows = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM stream ORDER BY id"))?;
-    let all = rows.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(all)
 }
 
 /// The salt for the next change of the own stream. A new run begins when there is none, it is full, or any part of it was sent.
@@ -149,16 +71,7 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Writes where a stream stands.
-pub(super) fn keep(conn: &Connection, s: &StreamRow) -> Result<()> {
-    conn.prepare_cached(
-        "UPDATE stream SET n = ?2, head = ?3, run_first = ?4, sent = ?5, checked = ?6, stamp_ms = ?7, stamp_count = ?8 WHERE id = ?1",
-    )?
-    .execute(params![s.id, int(s.n), s.head.0, int(s.run_first), int(s.sent), int(s.checked), int(s.stamp.ms), s.stamp.count])?;
-    Ok(())
-}
-
-/// The chain after change `n`, from the nearest signed place before it.
+/// The chain after change `n`, from the nearest signed place before it. A branch asks its parent for what they share.
 pub(super) fn head_at(conn: &Connection, compartment: &Compartment, s: &StreamRow, n: u64) -> Result<Option<Head>> {
     if n > s.n {
         return Ok(None);
@@ -166,11 +79,15 @@ pub(super) fn head_at(conn: &Connection, compartment: &Compartment, s: &StreamRo
     if n == s.n {
         return Ok(Some(s.head));
     }
+    if let Some(parent) = s.parent.filter(|_| n < s.split_n) {
+        return head_at(conn, compartment, &by_id(conn, parent)?, n);
+    }
     let signed: Option<(i64, [u8; 32])> = conn
-        .prepare_cached("SELECT n, head FROM signed_head WHERE stream = ?1 AND n <= ?2 ORDER BY n DESC LIMIT 1")?
-        .query_row(params![s.id, int(n)], |r| Ok((r.get(0)?, r.get(1)?)))
+        .prepare_cached("SELECT n, head FROM signed_head WHERE stream = ?1 AND n <= ?2 AND n > ?3 ORDER BY n DESC LIMIT 1")?
+        .query_row(params![s.id, int(n), int(s.split_n)], |r| Ok((r.get(0)?, r.get(1)?)))
         .optional()?;
-    let (from, mut head) = signed.map_or_else(|| (0, s.id(compartment).start()), |(n, h)| (uint(n), Head(h)));
+    let begun = || (s.split_n, s.split.unwrap_or_else(|| s.id(compartment).start()));
+    let (from, mut head) = signed.map_or_else(begun, |(n, h)| (uint(n), Head(h)));
     for name in names(conn, s.id, from + 1, n)? {
         head = next(head, name);
     }
@@ -182,6 +99,16 @@ pub(super) fn names(conn: &Connection, stream: i64, from: u64, to: u64) -> Resul
     let mut rows = conn.prepare_cached("SELECT name FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
     let names = rows.query_map(params![place(stream, from), place(stream, to)], |r| r.get(0).map(ChangeName))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same of a row with what it shares with its parent.
+pub(super) fn names_through(conn: &Connection, s: &StreamRow, from: u64, to: u64) -> Result<Vec<ChangeName>> {
+    let mut all = match s.parent {
+        Some(parent) if from <= s.split_n => names_through(conn, &by_id(conn, parent)?, from, to.min(s.split_n))?,
+        Some(_) | None => Vec::new(),
+    };
+    all.extend(names(conn, s.id, from.max(s.split_n + 1), to)?);
+    Ok(all)
 }
 
 /// The bytes of header and payload of changes `from` to `to`.

@@ -18,13 +18,17 @@ mod names;
 mod number;
 mod page;
 mod query;
+mod receipt;
 mod record;
+mod repair;
 mod save;
 mod search;
 mod send;
+mod stream;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use daftar_core::authorize::Grant;
@@ -48,10 +52,12 @@ pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
 pub use closing::Why;
 pub(crate) use closing::{Words, purge};
 pub use files::{Attached, Attachment, FilePlan, FileState, FilesAtHq, KeptFile, Put, WantedFile};
+pub use page::Via;
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
+pub use receipt::{Standing, Taken};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};
-pub use send::{Standing, Unsent};
+pub use send::Unsent;
 pub use verify::{Bad, Verified};
 
 /// What stands before an Ed25519 key's 32 bytes in PKCS#8 (RFC 8410, 7).
@@ -73,8 +79,6 @@ pub struct DeviceInfo {
     pub server: DeviceId,
     /// The life of the server at enrolment.
     pub epoch: Epoch,
-    /// The device's digit in record numbers.
-    pub digit: u32,
     /// Headquarters' time at the last contact, in milliseconds of UTC.
     pub last_hq_ms: Option<u64>,
     server_signing: [u8; 32],
@@ -92,7 +96,6 @@ impl DeviceInfo {
             ca: d.ca,
             server: d.server,
             epoch: d.epoch,
-            digit: d.digit,
             last_hq_ms: shared.keyring.contact()?.and_then(|c| c.hq_time_ms),
             server_signing: d.server_signing,
             signing: d.signing,
@@ -125,8 +128,10 @@ pub struct Store {
     directory: Directory,
     /// The greatest stamp given or seen.
     stamp: Mutex<Stamp>,
-    /// The newest life of the server that signed something.
+    /// The newest life of the server that is known.
     epoch: Mutex<Epoch>,
+    /// The device's digit in record numbers.
+    digit: AtomicU32,
     own: OwnFile,
 }
 
@@ -138,7 +143,8 @@ impl Store {
         let doors = shared.keyring.doors(&session, now_ms)?;
         shared.keyring.hand_over(&doors, now_ms)?;
         let store = Self {
-            epoch: Mutex::new(info.epoch),
+            epoch: Mutex::new(shared.keyring.epoch()?.unwrap_or(info.epoch)),
+            digit: AtomicU32::new(shared.keyring.device()?.digit),
             shared,
             session,
             info,
@@ -208,6 +214,7 @@ impl Store {
         let at = At { file: &door.file, key, make: !door.made, files, name: &door.compartment };
         let vault = Vault::open(&self.shared.home, &at, &self.info.id)?;
         vault.set_dirty(door.is_dirty);
+        self.catch_up(&vault, &door.compartment)?;
         if !door.made {
             self.shared.keyring.file_made(&door.file)?;
         }

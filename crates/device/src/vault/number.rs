@@ -1,4 +1,4 @@
-//! Record numbers for people: team, year, the device's digit and a count kept in the compartment's own file. Needs no network.
+//! Record numbers for people: team, year, the device's digit and a count for it, kept in the compartment's own file. Needs no network.
 
 use daftar_core::compartment::{Audience, Compartment};
 use daftar_core::record::{self, Kind};
@@ -54,8 +54,10 @@ pub(super) fn next(conn: &Connection, kind: Kind, compartment: &Compartment, tea
     let time = format_time(i64::try_from(now_ms).unwrap_or(i64::MAX));
     let year = time.split('-').next().unwrap_or_default();
     let stem = format!("{}{}-{year}", prefix(kind).unwrap_or_default(), series.to_uppercase());
-    let key = format!("number {stem}");
-    let last = meta(conn, &key)?.and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
+    let key = format!("number {stem}-{digit}");
+    // A count without a digit goes on, whatever the digit is: no number is given twice.
+    let last = meta(conn, &key)?.or(meta(conn, &format!("number {stem}"))?);
+    let last = last.and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
     set_meta(conn, &key, &(last + 1).to_be_bytes())?;
     Ok(Value::Text(format!("{stem}-{digit}{:0COUNT_WIDTH$}", last + 1)))
 }

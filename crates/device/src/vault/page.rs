@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use daftar_core::change::Change;
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, RecordId};
 use daftar_core::merge::{self, Plan};
 use daftar_core::record::Kind;
 use daftar_core::time::Stamp;
+use daftar_wire::branch::{Place, place};
 use daftar_wire::change::Body;
 use daftar_wire::message::{Ruling, Verdict};
 use daftar_wire::segment::{Checked, Segment};
@@ -16,11 +17,12 @@ use daftar_wire::stream::StreamId;
 use rusqlite::{Connection, params};
 
 use super::apply::Readable;
-use super::log::{self, StreamRow};
-use super::names;
+use super::directory::Keys;
 use super::record::{self, RecordRow, Written};
 use super::send::{keep_attestation, keep_head};
-use crate::error::Result;
+use super::stream::{self, StreamRow};
+use super::{log, names};
+use crate::error::{Error, Result};
 
 /// Why a segment was not taken.
 pub(super) type NotTaken = (Option<StreamId>, &'static str);
@@ -30,6 +32,25 @@ pub(super) struct Done {
     pub(super) changes: u64,
     pub(super) last: Stamp,
     pub(super) grants: bool,
+    /// The stream that this file's own changes go to was carried on elsewhere: by a clone, or before this disk was put back.
+    pub(super) own_elsewhere: bool,
+}
+
+/// By which road segments came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// From headquarters, which has them.
+    Headquarters,
+    /// From a device or a pack: headquarters may lack them, and they are offered to it.
+    Peer,
+}
+
+/// A segment's place in the log, found and checked.
+struct Placed {
+    row: StreamRow,
+    /// So many of its first changes are there.
+    held: usize,
+    checked: Checked,
 }
 
 /// A record that the page touches.
@@ -51,57 +72,100 @@ pub(super) struct Page<'a> {
     touched: HashMap<RecordId, Touched>,
     ruled: HashSet<ChangeName>,
     done: Done,
+    via: Via,
+    device: DeviceId,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn begin(conn: &'a Connection, compartment: &'a Compartment) -> Result<Self> {
+    /// `device`: this one, whose own work only a receipt takes off the queue.
+    pub(super) fn begin(conn: &'a Connection, compartment: &'a Compartment, via: Via, device: DeviceId) -> Result<Self> {
         Ok(Self {
             conn,
             compartment,
             next_id: record::next_id(conn)?,
             touched: HashMap::new(),
             ruled: record::ruled_out(conn)?,
-            done: Done { changes: 0, last: Stamp::default(), grants: false },
+            done: Done { changes: 0, last: Stamp::default(), grants: false, own_elsewhere: false },
+            via,
+            device,
         })
     }
 
-    /// Appends what is new of a segment. The writer's signature is checked where his key is known; otherwise it waits to be.
+    /// Appends what is new of a segment, where it belongs among the branches of its stream. The writer's signature is checked where his key
+    /// is known; otherwise it waits to be, and makes no branch.
     pub(super) fn segment(&mut self, readable: Readable) -> Result<std::result::Result<(), NotTaken>> {
         let Readable { segment, keys } = readable;
-        let not_taken = |why| Ok(Err((Some(segment.stream.clone()), why)));
-        let mut stream = log::find_or_begin(self.conn, &segment.stream)?;
-        if segment.first > stream.n + 1 {
-            return not_taken("gap");
-        }
-        let Some(before) = log::head_at(self.conn, self.compartment, &stream, segment.first - 1)? else {
-            return not_taken("gap");
+        let family = stream::family_or_begin(self.conn, &segment.stream)?;
+        let Placed { mut row, held, checked } = match self.placed(&family, &segment, keys.as_ref())? {
+            Ok(placed) => placed,
+            Err(why) => return Ok(Err((Some(segment.stream), why))),
         };
-        let checked = match &keys {
-            Some(keys) => match segment.check(before, &keys.device) {
-                Ok(checked) => checked,
-                Err(_) => return not_taken("bad_signature"),
-            },
-            None => segment.chain(before),
-        };
-        let held = usize::try_from(stream.n + 1 - segment.first)?.min(segment.entries.len());
-        if log::names(self.conn, stream.id, segment.first, segment.first + held as u64 - 1)? != checked.names[..held] {
-            return not_taken("fork");
-        }
-        self.append(&segment, &checked, held, &mut stream)?;
-        self.keep_signatures(&segment, &checked, &stream)?;
+        let was_at_hq = row.acked >= row.n;
+        let fresh = held < segment.entries.len();
+        self.append(&segment, &checked, held, &mut row)?;
         let good = |a: &daftar_wire::segment::Attestation| {
             let key = keys.as_ref().and_then(|k| k.officers.get(&a.officer));
             let head = checked.heads.get((a.n - segment.first) as usize);
             key.zip(head).is_none_or(|(key, head)| verify_attestation(key, &a.officer, &segment.stream, a.n, head, &a.sig).is_ok())
         };
-        for a in segment.attestations.iter().filter(|a| good(a)) {
-            keep_attestation(self.conn, stream.id, a)?;
+        // What a branch shares with the stream that it left was signed there.
+        for h in segment.heads.iter().filter(|h| h.n > row.split_n) {
+            if let Some(head) = checked.heads.get((h.n - segment.first) as usize) {
+                keep_head(self.conn, row.id, h.n, head, &h.sig)?;
+            }
         }
-        if keys.is_some() && stream.checked + 1 >= segment.first {
-            stream.checked = stream.checked.max(segment.last());
+        for a in segment.attestations.iter().filter(|a| a.n > row.split_n && good(a)) {
+            keep_attestation(self.conn, row.id, a)?;
         }
-        log::keep(self.conn, &stream)?;
+        if keys.is_some() && row.checked + 1 >= segment.first {
+            row.checked = row.checked.max(segment.last());
+        }
+        // Of its own work a device believes only a receipt, unless it did not have that work at all.
+        let told = self.via == Via::Headquarters && (row.device != self.device || (fresh && was_at_hq));
+        if told && segment.last() > row.acked {
+            row.set_at_hq(segment.last(), checked.head());
+        }
+        row.show_to(segment.last());
+        self.done.own_elsewhere |= fresh && family.iter().any(|r| r.own);
+        stream::keep(self.conn, &row)?;
         Ok(Ok(()))
+    }
+
+    /// Finds the segment's place; a branch is begun where it leaves what is here.
+    fn placed(&self, family: &[StreamRow], segment: &Segment, keys: Option<&Keys>) -> Result<std::result::Result<Placed, &'static str>> {
+        if let ([row], Some(keys)) = (family, keys)
+            && segment.first == row.n + 1
+        {
+            return Ok(match segment.check(row.head, &keys.device) {
+                Ok(checked) => Ok(Placed { row: row.clone(), held: 0, checked }),
+                Err(_) => Err("bad_signature"),
+            });
+        }
+        if keys.is_none() && family.len() > 1 {
+            return Ok(Err("unknown_device"));
+        }
+        let branches: Vec<_> = family.iter().map(|row| stream::Held { conn: self.conn, compartment: self.compartment, row }).collect();
+        let names = segment.chain(segment.stream.start()).names;
+        let signed = |before| keys.is_none_or(|k| segment.check(before, &k.device).is_ok());
+        let chained = |row: &StreamRow| -> Result<Checked> {
+            let before = log::head_at(self.conn, self.compartment, row, segment.first - 1)?;
+            Ok(segment.chain(before.ok_or_else(|| Error::Unexpected("a place that is not there".into()))?))
+        };
+        Ok(match place(&branches, segment.first, &names, signed)? {
+            Place::Gap { .. } => Err("gap"),
+            Place::Unsigned => Err("bad_signature"),
+            Place::Fork { .. } if keys.is_none() => Err("unknown_device"),
+            Place::Next { branch, held } => Ok(Placed { row: family[branch].clone(), held, checked: chained(&family[branch])? }),
+            Place::Held { branch } => Ok(Placed { row: family[branch].clone(), held: names.len(), checked: chained(&family[branch])? }),
+            Place::Fork { branch, held } => {
+                let (parent, checked) = (&family[branch], chained(&family[branch])?);
+                let n = segment.first - 1 + held as u64;
+                let split = log::head_at(self.conn, self.compartment, parent, n)?;
+                let split = split.ok_or_else(|| Error::Unexpected("a place that is not there".into()))?;
+                tracing::warn!(compartment = %self.compartment, n, "a stream went two ways; both are kept");
+                Ok(Placed { row: stream::begin_branch(self.conn, parent, n, split)?, held, checked })
+            }
+        })
     }
 
     fn append(&mut self, segment: &Segment, checked: &Checked, held: usize, stream: &mut StreamRow) -> Result<()> {
@@ -137,15 +201,6 @@ impl<'a> Page<'a> {
         let kind = row.as_ref().map_or(change.header.kind, |r| r.kind);
         self.touched.insert(uuid, Touched { id, kind, row, fresh: Vec::new(), replay: false });
         Ok(id)
-    }
-
-    fn keep_signatures(&self, segment: &Segment, checked: &Checked, stream: &StreamRow) -> Result<()> {
-        for h in &segment.heads {
-            if let Some(head) = checked.heads.get((h.n - segment.first) as usize) {
-                keep_head(self.conn, stream.id, h.n, head, &h.sig)?;
-            }
-        }
-        Ok(())
     }
 
     /// Keeps rulings, also on changes that have not come yet.

@@ -16,7 +16,7 @@ use daftar_wire::message::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value as Json};
 
-use super::{Store, log, record};
+use super::{Store, log, record, stream};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
@@ -91,6 +91,8 @@ pub struct HistoryEntry {
     pub op: Op,
     /// How well the device knew the time.
     pub clock: ClockReading,
+    /// Its device's clock was wrong by more than five minutes, as far as headquarters' time shows it.
+    pub ahead: bool,
     /// When, by its device's clock.
     pub stamp: Stamp,
     /// Whose act.
@@ -174,7 +176,7 @@ impl Store {
                 let conn = vault.conn();
                 let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed ORDER BY id", record::COLUMNS);
                 let rows = conn.prepare_cached(&sql)?.query_map([], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-                rows.iter().map(|row| item(&conn, &c, row)).collect::<Result<Vec<_>>>()
+                rows.iter().map(|row| item(&conn, &self.info.id, &c, row)).collect::<Result<Vec<_>>>()
             })?;
             items.extend(found.into_iter().flatten().flatten());
         }
@@ -190,7 +192,7 @@ impl Store {
             let conn = vault.conn();
             let sql = format!("SELECT {} FROM record WHERE id = ?1", record::COLUMNS);
             let Some(row) = conn.prepare_cached(&sql)?.query_row([row], record::row).optional()? else { return Ok(None) };
-            item(&conn, c, &row)
+            item(&conn, &self.info.id, c, &row)
         });
         Ok(read?.flatten())
     }
@@ -214,13 +216,13 @@ impl Store {
     /// A record with its history.
     pub fn show(&self, c: &Compartment, id: &RecordId) -> Result<RecordView> {
         self.authorize(Action::Read, c)?;
-        self.within(c, |vault| shown(&vault.conn(), c, id))
+        self.within(c, |vault| self.shown(&vault.conn(), c, id))
     }
 
     /// What a compartment that he may read holds.
     pub fn counts(&self, c: &Compartment) -> Result<Counts> {
         self.authorize(Action::Read, c)?;
-        self.within(c, |vault| counted(&vault.conn()))
+        self.within(c, |vault| counted(&vault.conn(), c))
     }
 
     /// How many records of a kind occurred at or after a time, over all compartments.
@@ -238,28 +240,11 @@ impl Store {
     }
 }
 
-fn shown(conn: &Connection, c: &Compartment, id: &RecordId) -> Result<RecordView> {
-    let row = record::find(conn, id)?.ok_or(Error::NoRecord(*id))?;
-    let item = item(conn, c, &row)?.ok_or(Error::NoRecord(*id))?;
-    let conflicts = item
-        .state
-        .open_conflicts()
-        .map(|(path, sides)| Conflict { path: path.clone(), sides: sides.iter().map(|s| (s.change, s.value.clone())).collect() });
-    let conflicts = conflicts.collect();
-    Ok(RecordView { history: history(conn, row.id)?, item, conflicts })
-}
-
-fn counted(conn: &Connection) -> Result<Counts> {
+fn counted(conn: &Connection, c: &Compartment) -> Result<Counts> {
     let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));
     let conflicts = conn.query_row("SELECT count(*) FROM record WHERE conflicts > 0 AND listed", [], |r| r.get(0));
-    let streams = log::all(conn)?;
-    let stands: Vec<_> = streams.iter().map(log::StreamRow::stands).collect();
-    Ok(Counts {
-        records: uint(records?),
-        changes: streams.iter().map(|s| s.n).sum(),
-        conflicts: uint(conflicts?),
-        digest: daftar_wire::stream::digest(&stands),
-    })
+    let changes = stream::all(conn)?.iter().map(|s| s.end().saturating_sub(s.split_n)).sum();
+    Ok(Counts { records: uint(records?), changes, conflicts: uint(conflicts?), digest: stream::digest_here(conn, c)? })
 }
 
 /// Rows of one kind in one file, the latest first; one more than asked says that there is more.
@@ -280,46 +265,67 @@ fn listed(conn: &Connection, kind: Kind, c: &Compartment, after: Option<&PageCur
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn item(conn: &Connection, c: &Compartment, row: &record::RecordRow) -> Result<Option<RecordItem>> {
+fn item(conn: &Connection, device: &DeviceId, c: &Compartment, row: &record::RecordRow) -> Result<Option<RecordItem>> {
     let Some(state) = record::load(conn, row)? else { return Ok(None) };
-    let own = log::own(conn)?;
-    let waiting = conn.prepare_cached("SELECT 1 FROM change WHERE record = ?1 AND place > ?2 AND place <= ?3 LIMIT 1")?.exists(params![
-        row.id,
-        log::place(own.id, own.acked),
-        log::place(own.id, own.n)
-    ])?;
+    let mut waiting = false;
+    for s in stream::of_device(conn, device)?.iter().filter(|s| s.receipted() < s.end()) {
+        waiting |= conn
+            .prepare_cached("SELECT 1 FROM change WHERE record = ?1 AND place > ?2 AND place <= ?3 LIMIT 1")?
+            .exists(params![row.id, log::place(s.id, s.receipted()), log::place(s.id, s.end())])?;
+    }
     Ok(Some(RecordItem { record: row.uuid, kind: row.kind, compartment: c.clone(), state, waiting }))
 }
 
-fn history(conn: &Connection, record: i64) -> Result<Vec<HistoryEntry>> {
-    let own = log::own(conn)?;
-    let mut entries: Vec<HistoryEntry> = Vec::new();
-    for row in log::of_record(conn, record)? {
-        let (stream, n) = log::at(row.place);
-        let ruling = conn
-            .prepare_cached("SELECT verdict, reason FROM ruling WHERE name = ?1")?
-            .query_row([row.name.0], |r| Ok((r.get::<_, u32>(0)?, r.get::<_, String>(1)?)))
-            .optional()?;
-        let Ok(change) = row.read() else { continue };
-        let attested = conn
-            .prepare_cached("SELECT 1 FROM attestation WHERE stream = ?1 AND n >= ?2 AND officer = ?3 LIMIT 1")?
-            .exists(params![stream, int(n), change.header.author.0])?;
-        entries.push(HistoryEntry {
-            change: change.name,
-            op: change.header.op,
-            stamp: change.header.stamp,
-            clock: change.header.clock,
-            parents: change.header.parents,
-            attested,
-            author: change.header.author,
-            device: change.header.device,
-            set: change.payload.set.into_iter().collect(),
-            reason: change.payload.reason,
-            ruling: ruling.and_then(|(v, reason)| Some((Verdict::from_number(v)?, reason))),
-            waiting: stream == own.id && n > own.acked,
-        });
+impl Store {
+    fn shown(&self, conn: &Connection, c: &Compartment, id: &RecordId) -> Result<RecordView> {
+        let row = record::find(conn, id)?.ok_or(Error::NoRecord(*id))?;
+        let item = item(conn, &self.info.id, c, &row)?.ok_or(Error::NoRecord(*id))?;
+        let conflicts = item
+            .state
+            .open_conflicts()
+            .map(|(path, sides)| Conflict { path: path.clone(), sides: sides.iter().map(|s| (s.change, s.value.clone())).collect() });
+        let conflicts = conflicts.collect();
+        Ok(RecordView { history: self.history(conn, row.id)?, item, conflicts })
     }
-    entries.sort_by_key(|e| (e.stamp, e.change));
-    entries.dedup_by_key(|e| e.change);
-    Ok(entries)
+
+    fn history(&self, conn: &Connection, record: i64) -> Result<Vec<HistoryEntry>> {
+        let own = stream::of_device(conn, &self.info.id)?;
+        let hq_now_ms = self.hq_time_ms()?;
+        let mut entries: Vec<HistoryEntry> = Vec::new();
+        for row in log::of_record(conn, record)? {
+            let (stream, n) = log::at(row.place);
+            let ruling = conn
+                .prepare_cached("SELECT verdict, reason FROM ruling WHERE name = ?1")?
+                .query_row([row.name.0], |r| Ok((r.get::<_, u32>(0)?, r.get::<_, String>(1)?)))
+                .optional()?;
+            let Ok(change) = row.read() else { continue };
+            let attested = conn
+                .prepare_cached("SELECT 1 FROM attestation WHERE stream = ?1 AND n >= ?2 AND officer = ?3 LIMIT 1")?
+                .exists(params![stream, int(n), change.header.author.0])?;
+            let (stamp, clock) = (change.header.stamp, change.header.clock);
+            entries.push(HistoryEntry {
+                change: change.name,
+                op: change.header.op,
+                stamp,
+                clock,
+                ahead: clock.is_off() || hq_now_ms.is_some_and(|now| stamp.is_ahead_of(now)),
+                parents: change.header.parents,
+                attested,
+                author: change.header.author,
+                device: change.header.device,
+                set: change.payload.set.into_iter().collect(),
+                reason: change.payload.reason,
+                ruling: ruling.and_then(|(v, reason)| Some((Verdict::from_number(v)?, reason))),
+                waiting: own.iter().any(|s| s.id == stream && n > s.receipted() && n <= s.end()),
+            });
+        }
+        entries.sort_by_key(|e| (e.stamp, e.change));
+        entries.dedup_by(|again, first| {
+            let same = again.change == first.change;
+            first.waiting |= same && again.waiting;
+            first.attested |= same && again.attested;
+            same
+        });
+        Ok(entries)
+    }
 }

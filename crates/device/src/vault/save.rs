@@ -15,8 +15,8 @@ use daftar_wire::change::Entry;
 use daftar_wire::json::format_path;
 use rusqlite::Connection;
 
-use super::log::StreamRow;
 use super::record::{self, Written};
+use super::stream::{self, StreamRow};
 use super::{Store, held, log, number};
 use crate::error::{Error, Result};
 
@@ -105,16 +105,16 @@ impl Store {
         let vault = self.vault_to_write(compartment)?;
         let (done, stamp) = self.within_file(compartment, &vault, |vault| {
             vault.write(|tx| {
-                let stream = log::own(tx)?;
+                let stream = stream::own(tx)?;
                 self.soil(vault)?;
                 let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };
                 let done = f(&mut w)?;
-                log::keep(tx, &w.stream)?;
+                stream::keep(tx, &w.stream)?;
                 Ok((done, w.stream.stamp))
             })
         })?;
         let mut last = held(&self.stamp);
-        *last = (*last).max(stamp);
+        *last = (*last).unless_ahead(now_ms, clock.hq_time_ms(now_ms)).max(stamp);
         drop(last);
         self.seal_captured(compartment, &vault)?;
         Ok(done)
@@ -216,6 +216,7 @@ impl Writing<'_> {
         state: Option<&RecordState>,
     ) -> Result<Change> {
         let mut last = (*held(&self.store.stamp)).max(self.stream.stamp);
+        last = last.unless_ahead(self.now_ms, self.clock.hq_time_ms(self.now_ms));
         if let Some(state) = state {
             last = last.seen(state.last, self.now_ms);
         }

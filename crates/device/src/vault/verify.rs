@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::file::Vault;
-use super::log::StreamRow;
+use super::stream::{self, StreamRow};
 use super::{Store, file, log, record, send};
 use crate::error::{Error, Result};
 
@@ -32,7 +32,7 @@ pub struct Bad {
 /// What was checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Streams with a change.
+    /// Streams and branches with a change.
     pub streams: u64,
     /// Changes.
     pub changes: u64,
@@ -62,7 +62,7 @@ impl Store {
             all.bad.extend(faults.into_iter().map(|what| bad_file(c, what)));
             return Err(Error::Damaged { what: c.to_string() });
         }
-        let streams: Vec<StreamRow> = log::all(&vault.conn())?.into_iter().filter(|s| s.n > 0).collect();
+        let streams: Vec<StreamRow> = stream::all(&vault.conn())?.into_iter().filter(|s| s.n > s.split_n).collect();
         for stream in streams {
             let keys = self.keys_of(&stream.device)?;
             check_stream(&vault.conn(), c, &stream, keys.as_ref(), all)?;
@@ -82,8 +82,12 @@ fn bad_file(c: &Compartment, what: String) -> Bad {
 fn check_stream(conn: &Connection, c: &Compartment, s: &StreamRow, keys: Option<&Keys>, all: &mut Verified) -> Result<()> {
     let id = s.id(c);
     let bad = |n, why| Bad { compartment: c.clone(), what: format!("{}/{}", s.device, s.incarnation), n: Some(n), why };
-    let mut head = id.start();
-    let mut n = 0;
+    let (mut n, mut head) = (s.split_n, s.split.unwrap_or_else(|| id.start()));
+    if let Some(parent) = s.parent
+        && log::head_at(conn, c, &stream::by_id(conn, parent)?, s.split_n)? != s.split
+    {
+        all.bad.push(bad(s.split_n, "chain"));
+    }
     while n < s.n {
         let (from, to) = (n + 1, s.n.min(n + BATCH));
         let runs = log::runs(conn, s.id, from, to)?;
@@ -122,7 +126,7 @@ fn check_stream(conn: &Connection, c: &Compartment, s: &StreamRow, keys: Option<
         all.bad.push(bad(s.n, "chain"));
     }
     all.streams += 1;
-    all.changes += s.n;
+    all.changes += s.n - s.split_n;
     Ok(())
 }
 

@@ -66,13 +66,8 @@ pub fn workloads() -> Vec<Workload> {
         ),
         acts("the list of cursors is confirmed", &[|w, d| apply(d, &w.pages, Some(4)), |_, d| d.store().set_confirmed(&[end(4)])]),
         acts(
-            "the cursors are forgotten",
-            &[
-                |w, d| apply(d, &w.pages, Some(4)),
-                |_, d| d.store().set_confirmed(&[end(4)]),
-                |_, d| d.store().forget_cursors(&[c(TEAM)]),
-                |w, d| apply(d, &w.pages, Some(4)),
-            ],
+            "heads are to be compared",
+            &[|w, d| apply(d, &w.pages, Some(4)), |_, d| d.store().suspect(&c(TEAM)), |_, d| d.store().compare(&c(TEAM)).map(drop)],
         ),
     ]
 }

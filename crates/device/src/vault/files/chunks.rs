@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// The officer wants a file: the next sync brings it if headquarters has it.
-    pub fn want(&self, c: &Compartment, sha256: &FileHash) -> Result<()> {
+    pub fn want_file(&self, c: &Compartment, sha256: &FileHash) -> Result<()> {
         self.authorize(Action::Read, c)?;
         let vault: std::sync::Arc<Vault> = self.vault(c)?;
         vault.conn().execute("INSERT OR IGNORE INTO file_wanted(sha256) VALUES (?1)", [sha256.0])?;

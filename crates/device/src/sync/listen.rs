@@ -1,0 +1,171 @@
+//! Listens to one answer, step by step, and has it written down. Never decides what is asked next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use daftar_core::ids::Epoch;
+use daftar_wire::message::{End, FrameReader, Receipt};
+use tokio::sync::mpsc::Receiver;
+
+use super::apply::{Tally, Writers};
+use super::identity::Identity;
+use super::run::blocking;
+use super::session::{Session, Step};
+use super::{Progress, SyncError, access};
+use crate::vault::Store;
+
+/// Who is told how far it is.
+pub(super) struct Told<'a> {
+    pub(super) to_send: u64,
+    pub(super) tally: Arc<Tally>,
+    pub(super) progress: &'a (dyn Fn(Progress) + Send + Sync),
+}
+
+impl Told<'_> {
+    pub(super) fn tell(&self) {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        (self.progress)(Progress {
+            to_send: self.to_send,
+            receipted: of(&self.tally.receipted).min(self.to_send),
+            received: of(&self.tally.received),
+        });
+    }
+}
+
+/// What an answer came to.
+pub(super) struct Heard {
+    /// Segments that the server did not take.
+    pub(super) refused: u64,
+    /// What it said of this device's identity.
+    pub(super) identity: Identity,
+    /// Something waits again that did not: the server wants it, or has another life.
+    pub(super) news: bool,
+    /// Its end, and whether it did not know the root.
+    pub(super) outcome: Result<(End, bool), SyncError>,
+}
+
+/// Listens until the answer ends, whole or cut.
+pub(super) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, told: &Told<'_>) -> Result<Heard, SyncError> {
+    let mut listener = Listener::new(store, &told.tally)?;
+    let mut reader = FrameReader::default();
+    let mut trouble = None;
+    'pieces: while let Some(piece) = heard.recv().await {
+        reader.push(&piece);
+        loop {
+            let steps = match reader.next() {
+                Ok(Some(frame)) => listener.session.hear(&frame),
+                Ok(None) => break,
+                Err(e) => Err(e),
+            };
+            match steps {
+                Ok(steps) => listener.take(steps, told).await?,
+                Err(e) => {
+                    trouble = Some(e);
+                    break 'pieces;
+                }
+            }
+        }
+    }
+    drop(heard);
+    listener.finish(trouble.map(SyncError::from)).await
+}
+
+struct Listener<'a> {
+    store: &'a Arc<Store>,
+    session: Session,
+    writers: Writers,
+    identity: Identity,
+    news: bool,
+    root_unknown: bool,
+    end: Option<End>,
+    refused: u64,
+}
+
+impl<'a> Listener<'a> {
+    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>) -> Result<Self, SyncError> {
+        Ok(Self {
+            session: Session::new(store.device().server_key()?),
+            writers: Writers::start(store, tally),
+            store,
+            identity: Identity::default(),
+            news: false,
+            root_unknown: false,
+            end: None,
+            refused: 0,
+        })
+    }
+
+    async fn take(&mut self, steps: Vec<Step>, told: &Told<'_>) -> Result<(), SyncError> {
+        for step in steps {
+            match step {
+                Step::Receipted(receipt) => self.receipted(receipt).await?,
+                Step::Short(short) => match blocking(self.store, move |s| s.whole_receipt(short)).await? {
+                    Some(receipt) => self.receipted(receipt).await?,
+                    None => {
+                        tracing::warn!("a short receipt is not of our streams as they stand; whole ones are asked for");
+                        self.root_unknown = true;
+                        blocking(self.store, |s| s.set_confirmed(&[])).await?;
+                    }
+                },
+                Step::Page(compartment, items) => self.writers.page(compartment, items).await,
+                Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
+                Step::Want(stream, from) => self.writers.want(stream, from).await,
+                Step::Refused(stream, reason) => {
+                    self.refused += 1;
+                    tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits")
+                }
+                Step::Anew(digit) => {
+                    tracing::warn!(digit, "this device was cloned or put back");
+                    blocking(self.store, move |s| s.anew(digit)).await?;
+                    self.identity.anew = true;
+                }
+                Step::Forked(stream) => {
+                    self.identity.forked.insert(stream);
+                }
+                Step::NewEpoch(epoch) => self.epoch(epoch).await?,
+                Step::Loose(segment) => self.writers.loose(segment).await,
+                Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
+                Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
+                Step::RootUnknown => self.root_unknown = true,
+                Step::Ended(end) => {
+                    for c in &end.cursors {
+                        self.epoch(c.epoch).await?;
+                        self.writers.end(c.clone()).await;
+                    }
+                    self.end = Some(end);
+                }
+            }
+            told.tell();
+        }
+        Ok(())
+    }
+
+    async fn receipted(&mut self, receipt: Receipt) -> Result<(), SyncError> {
+        self.epoch(receipt.epoch).await?;
+        let bytes = Arc::new(receipt.write());
+        for r in receipt.streams {
+            self.writers.receipt(r, bytes.clone()).await;
+        }
+        Ok(())
+    }
+
+    /// The server's life as it says itself; another one than is known is taken up before anything that it says.
+    async fn epoch(&mut self, epoch: Epoch) -> Result<(), SyncError> {
+        if self.store.epoch() != epoch {
+            self.news = true;
+            blocking(self.store, move |s| s.adopt_epoch(epoch)).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self, trouble: Option<SyncError>) -> Result<Heard, SyncError> {
+        let written = self.writers.finish().await?;
+        self.identity.foreign.extend(written.foreign);
+        let outcome = match (trouble, self.end) {
+            (Some(e), _) => Err(e),
+            (None, Some(end)) => Ok((end, self.root_unknown)),
+            (None, None) => Err(SyncError::Cut),
+        };
+        Ok(Heard { refused: self.refused, identity: self.identity, news: self.news || written.wanted, outcome })
+    }
+}

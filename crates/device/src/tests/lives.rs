@@ -1,0 +1,262 @@
+//! The exchange against a simulated end: the same session and the same store as over HTTP, in memory, in any weather.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use daftar_core::ids::{DeviceId, Head};
+use daftar_wire::message::{Answer, Ask, Cursor, End, FrameReader, Notice, Receipt, Receipted};
+use daftar_wire::segment::Segment;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::reference::{Held, Kept};
+use super::world::{Hq, NOW_MS, Tablet, c, stop};
+use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run};
+use crate::vault::AppliedWhat;
+
+/// What the link and the other end do.
+#[derive(Default)]
+pub struct Weather {
+    /// The link breaks after so many messages of the device.
+    pub cut_after: Option<usize>,
+    /// Everything is heard and taken, and so many messages of the answer come through.
+    pub hears_only: Option<usize>,
+    /// Segments are kept and receipts never said.
+    pub no_receipts: bool,
+    /// Receipts are said of another history.
+    pub foreign_receipts: bool,
+    /// Every root is forgotten.
+    pub forgets: bool,
+    /// Every segment is refused.
+    pub refuses: bool,
+    /// This entry of every feed is left out.
+    pub skips: Option<u64>,
+    /// Every digest is another one.
+    pub wrong_digests: bool,
+    /// Headquarters' time.
+    pub time_ms: Option<u64>,
+}
+
+/// A headquarters in memory, as one device's link sees it.
+struct Simulated<'a> {
+    hq: &'a Hq,
+    device: DeviceId,
+    held: &'a Mutex<Held>,
+    weather: Weather,
+    said: AtomicUsize,
+}
+
+/// What is remembered within one request.
+#[derive(Default)]
+struct Request {
+    known: Option<Vec<Cursor>>,
+    notices: Vec<Notice>,
+}
+
+impl Simulated<'_> {
+    fn receipt(&self, held: &Held, mut r: Receipted) -> Vec<Answer> {
+        if self.weather.no_receipts {
+            return Vec::new();
+        }
+        if self.weather.foreign_receipts {
+            r.head = Head([1; 32]);
+        }
+        vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, vec![r]))]
+    }
+
+    /// Answers one message.
+    fn hear(&self, ask: Ask, request: &mut Request) -> Vec<Answer> {
+        let mut held = self.held.lock().expect("nobody panics with it");
+        match ask {
+            Ask::Hello(hello) => {
+                request.known = held.known(&hello).filter(|_| !self.weather.forgets || hello.root == [0; 16]);
+                request.notices.extend(held.follow(self.device, hello.lineage).map(|digit| Notice::Anew { digit }));
+                Vec::new()
+            }
+            Ask::Segment(bytes) => {
+                let segment = Segment::read(&bytes).expect("a device sends segments");
+                let (stream, first) = (segment.stream.clone(), segment.first);
+                let refused = |reason: &str| Notice::Refused { stream: stream.clone(), first, reason: reason.into() };
+                if self.weather.refuses {
+                    return vec![Answer::Notice(refused("storage_full"))];
+                }
+                match held.keep(&segment, bytes) {
+                    Kept::Receipted(r) => self.receipt(&held, r),
+                    Kept::Forked(r, at) => {
+                        request.notices.push(Notice::Forked { stream, at });
+                        self.receipt(&held, r)
+                    }
+                    Kept::Want(stream, from) => {
+                        request.notices.push(Notice::Want { stream, from });
+                        Vec::new()
+                    }
+                    Kept::BadSignature => {
+                        request.notices.push(refused("bad_signature"));
+                        Vec::new()
+                    }
+                }
+            }
+            Ask::Heads(heads) => match request.known {
+                Some(_) => held.compare(&heads),
+                None => Vec::new(),
+            },
+            Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) => Vec::new(),
+            Ask::End => {
+                let mut said: Vec<Answer> = std::mem::take(&mut request.notices).into_iter().map(Answer::Notice).collect();
+                match &request.known {
+                    Some(known) => said.extend(held.close(&self.device, known, self.weather.skips)),
+                    None => {
+                        said.push(Answer::Notice(Notice::RootUnknown));
+                        said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false }));
+                    }
+                }
+                for answer in &mut said {
+                    if let Answer::End(end) = answer {
+                        end.time_ms = self.weather.time_ms.unwrap_or(NOW_MS);
+                        end.cursors.iter_mut().filter(|_| self.weather.wrong_digests).for_each(|c| c.digest.0[0] ^= 1);
+                    }
+                }
+                said
+            }
+        }
+    }
+}
+
+impl Transport for Simulated<'_> {
+    async fn exchange(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
+        let mut reader = FrameReader::default();
+        let (mut request, mut heard) = (Request::default(), 0);
+        let mut cut = false;
+        while let Some(piece) = asks.recv().await {
+            reader.push(&piece);
+            while let Some(frame) = reader.next().expect("a device sends frames") {
+                if self.weather.cut_after == Some(heard) {
+                    return Err(LinkError::NoLink("cut".into()));
+                }
+                heard += 1;
+                let ask = Ask::read(&frame).expect("a device keeps to the protocol").expect("and to this version of it");
+                for answer in self.hear(ask, &mut request) {
+                    cut |= self.weather.hears_only.is_some_and(|most| self.said.fetch_add(1, Ordering::Relaxed) >= most);
+                    if !cut && answers.send(answer.write()).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if cut { Err(LinkError::NoLink("cut".into())) } else { Ok(()) }
+    }
+
+    fn counted(&self) -> (u64, u64) {
+        (0, 0)
+    }
+}
+
+pub fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
+    sync_telling(hq, held, tablet, weather, &|_| ())
+}
+
+fn sync_telling(
+    hq: &Hq,
+    held: &Mutex<Held>,
+    tablet: &Tablet,
+    weather: Weather,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<SyncReport, SyncError> {
+    let transport = Simulated { hq, device: tablet.store.device().id, held, weather, said: AtomicUsize::new(0) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    runtime.block_on(run(&tablet.store, &transport, progress))
+}
+
+/// Headquarters with two devices of one team, which both know each other's keys.
+pub fn world() -> (Hq, Mutex<Held>, Tablet, Tablet) {
+    let mut hq = Hq::new();
+    let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    publish(&hq, &held);
+    (hq, held, a, b)
+}
+
+/// What headquarters has written into the reference goes into its feed.
+pub fn publish(hq: &Hq, held: &Mutex<Held>) {
+    if let AppliedWhat::Segment(bytes) = hq.reference().what {
+        let segment = Segment::read(&bytes).expect("headquarters' own");
+        held.lock().expect("nobody panics with it").keep(&segment, bytes);
+    }
+}
+
+#[test]
+fn a_sync_cut_after_any_message_is_finished_by_the_next_and_nothing_receipted_goes_again() {
+    let (hq, held, a, b) = world();
+    for n in 0..250 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+        a.store
+            .save(&super::world::set(n, daftar_core::value::Path::Field(45), daftar_core::value::Value::Text("green".into())))
+            .expect("amended");
+    }
+    let mut waits = a.store.waiting().expect("counted");
+    assert_eq!(waits, 500);
+    for cut in 0..3 {
+        let broken = sync(&hq, &held, &a, Weather { cut_after: Some(cut), ..Weather::default() });
+        assert!(matches!(broken, Err(SyncError::Link(LinkError::NoLink(_)))), "cut after {cut}: {broken:?}");
+        let now = a.store.waiting().expect("counted");
+        assert!(now <= waits, "what was receipted waits again");
+        waits = now;
+    }
+    let done = sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    assert_eq!((done.sent_changes, done.waiting, done.requests), (waits, 0, 1), "only what was not receipted is sent");
+    assert_eq!(held.lock().expect("nobody panics with it").taken, 500 + 2, "no change is kept twice");
+    let got = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    assert_eq!((got.received_changes, got.requests), (502, 1));
+    let team = c("team/imt-1");
+    assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
+    let idle = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    assert_eq!((idle.sent_changes, idle.received_changes, idle.requests), (0, 0, 1), "nothing new is one request");
+}
+
+#[test]
+fn without_a_receipt_everything_waits_although_the_server_has_it() {
+    let (hq, held, a, _) = world();
+    for n in 0..10 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+    }
+    let silent = sync(&hq, &held, &a, Weather { no_receipts: true, ..Weather::default() }).expect("the answer is whole");
+    // Headquarters' digest says that it has them; without its signed word they are offered again, and wait.
+    assert_eq!(silent.waiting, 10, "only a receipt takes work off the queue");
+    let again = sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    assert_eq!((again.sent_changes, again.waiting), (10, 0));
+    assert_eq!(held.lock().expect("nobody panics with it").taken, 10 + 2, "what was sent twice is kept once");
+}
+
+#[test]
+fn a_server_that_forgot_the_root_costs_one_more_request_and_nothing_else() {
+    let (hq, held, a, b) = world();
+    a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    a.store.save(&stop(2, "80 B 222 CC", "Karimov")).expect("saved");
+    sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    let got = sync(&hq, &held, &b, Weather { forgets: true, ..Weather::default() }).expect("a whole link");
+    assert_eq!((got.received_changes, got.requests), (1, 2));
+    assert_eq!(b.store.verify().expect("checked").bad, []);
+}
+
+#[test]
+fn the_bar_counts_changes_and_ends_full() {
+    let (hq, held, a, b) = world();
+    for n in 0..40 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+    }
+    for (tablet, to_send, received) in [(&a, 40, 2), (&b, 0, 42)] {
+        let last = Mutex::new(Progress::default());
+        sync_telling(&hq, &held, tablet, Weather::default(), &|p| *last.lock().expect("nobody panics with it") = p).expect("a whole link");
+        let last = *last.lock().expect("nobody panics with it");
+        assert_eq!(last, Progress { to_send, receipted: to_send, received });
+    }
+}
+
+#[test]
+fn a_refused_segment_waits_and_is_counted() {
+    let (hq, held, a, _) = world();
+    a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    let refused = sync(&hq, &held, &a, Weather { refuses: true, ..Weather::default() }).expect("the answer is whole");
+    assert_eq!((refused.refused, refused.waiting), (1, 1));
+}

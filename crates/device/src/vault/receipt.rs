@@ -1,0 +1,138 @@
+//! What headquarters' receipts take off the queue, and what they say of this device's work. Nothing else takes anything off it.
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::DeviceId;
+use daftar_wire::message::{Receipt, Receipted, ShortReceipt};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::stream::StreamRow;
+use super::{Store, log, repair, stream};
+use crate::error::{Error, Result};
+
+/// How far headquarters has this device's work in a compartment, over all its incarnations there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The compartment.
+    pub compartment: Compartment,
+    /// So many changes were receipted by headquarters in its present life.
+    pub held: u64,
+    /// So many were written.
+    pub written: u64,
+    /// So many are in a backup, by its receipts.
+    pub backed_up_through: u64,
+    /// The time of the last receipt, milliseconds of UTC.
+    pub at_ms: Option<u64>,
+}
+
+/// What a receipt did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// So many changes are receipted that were not.
+    Changes(u64),
+    /// Its head is none of ours: headquarters holds another history of the stream. Nothing was taken off the queue.
+    Foreign,
+    /// It is of another life of the server than the present one, or of a stream that is not here.
+    Nothing,
+}
+
+impl Store {
+    /// What headquarters has receipted of this device's work, by compartment; where nothing was written there is no row.
+    pub fn receipts(&self) -> Result<Vec<Standing>> {
+        let mut out = Vec::new();
+        for c in self.sending() {
+            let vault = self.sending_vault(&c)?;
+            match self.within_file(&c, &vault, |vault| standing(&vault.conn(), &c, &self.info.id)) {
+                Ok(standing) => out.extend(Some(standing).filter(|s| s.written > 0)),
+                Err(Error::Damaged { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(out)
+    }
+
+    /// A short receipt made whole from the streams that this device writes to, if headquarters' signature then holds.
+    pub fn whole_receipt(&self, short: ShortReceipt) -> Result<Option<Receipt>> {
+        let receipt = short.complete(self.epoch(), |c, up_to| -> Result<_> {
+            let Ok(vault) = self.vault(c) else { return Ok(None) };
+            let conn = vault.conn();
+            let own = stream::own(&conn)?;
+            Ok(log::head_at(&conn, c, &own, up_to)?.map(|head| (own.id(c), head)))
+        })?;
+        let key = self.info.server_key()?;
+        Ok(receipt.filter(|r| r.verify(&key).is_ok()))
+    }
+
+    /// Headquarters' signed word that it holds a stream, this device's or one that it handed on. A head that is on none of our branches takes
+    /// off nothing. What is not in an open file is taken out of the outbox, and the receipt kept for who can open it. The receipt's signature
+    /// was checked by whoever heard it.
+    pub fn receipted(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<Taken> {
+        let c = &r.stream.compartment;
+        let Ok(vault) = self.sending_vault(c) else { return self.boxed(r, receipt_bytes) };
+        let taken = self.within_file(c, &vault, |vault| vault.write(|tx| in_file(tx, r, receipt_bytes)))?;
+        let Some(taken) = taken else { return self.boxed(r, receipt_bytes) };
+        if matches!(taken, Taken::Changes(_)) {
+            self.shared.keyring.unbox(&r.stream, r.up_to)?;
+        }
+        Ok(taken)
+    }
+
+    fn boxed(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<Taken> {
+        match self.shared.keyring.boxed_receipted(r, receipt_bytes) {
+            Ok(n) => Ok(Taken::Changes(n)),
+            Err(Error::Fork(_)) => Ok(Taken::Foreign),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+fn standing(conn: &Connection, c: &Compartment, device: &DeviceId) -> Result<Standing> {
+    let mut standing = Standing { compartment: c.clone(), held: 0, written: 0, backed_up_through: 0, at_ms: None };
+    for s in stream::all(conn)?.iter().filter(|s| s.device == *device) {
+        let beyond = |n: u64| n.saturating_sub(s.split_n);
+        standing.held += beyond(s.receipted());
+        standing.written += beyond(s.end());
+        standing.backed_up_through += beyond(s.backed_up.min(s.receipted()));
+        let bytes: Option<Vec<u8>> =
+            conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?.query_row([s.id], |r| r.get(0)).optional()?;
+        standing.at_ms = standing.at_ms.max(bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms));
+    }
+    Ok(standing)
+}
+
+/// What a receipt does in a compartment's file; `None`: nothing of the stream is here.
+fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Option<Taken>> {
+    let c = &r.stream.compartment;
+    let family = stream::family(tx, &r.stream.device, &r.stream.incarnation)?;
+    if family.is_empty() {
+        return Ok(None);
+    }
+    let present = Receipt::read(receipt_bytes).ok().map(|receipt| receipt.epoch);
+    if present.is_none() || present != repair::epoch(tx)? {
+        return Ok(Some(Taken::Nothing));
+    }
+    let mut found: Option<StreamRow> = None;
+    for row in family.into_iter().filter(|row| r.up_to > row.split_n || row.parent.is_none()) {
+        if log::head_at(tx, c, &row, r.up_to)? == Some(r.head) {
+            found = Some(row);
+        }
+    }
+    let Some(mut row) = found else { return Ok(Some(Taken::Foreign)) };
+    let news = r.up_to.saturating_sub(row.receipted());
+    if row.confirm || r.up_to >= row.acked {
+        row.set_at_hq(r.up_to, r.head);
+    }
+    row.confirm = false;
+    row.sent = row.sent.max(r.up_to);
+    row.backed_up = row.backed_up.max(r.backed_up);
+    stream::keep(tx, &row)?;
+    tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
+    // Whoever holds a branch holds what it shares with the stream that it left.
+    while let (Some(parent), n, Some(head)) = (row.parent, row.split_n, row.split) {
+        row = stream::by_id(tx, parent)?;
+        if n > row.at_hq() {
+            row.set_at_hq(n, head);
+            stream::keep(tx, &row)?;
+        }
+    }
+    Ok(Some(Taken::Changes(news)))
+}
