@@ -202,3 +202,42 @@ fn a_word_to_begin_anew_is_followed_though_the_answer_is_cut_or_the_device_switc
     let was = incarnation(&clone);
     assert_eq!(incarnation_of_next(&clone.again(), 15), was, "once");
 }
+
+#[test]
+fn a_file_that_only_a_colleague_may_open_follows_when_he_unlocks() {
+    let (mut hq, held, a, _) = world();
+    let tablet = a.close();
+    let device = crate::Device::open(tablet.dir.path()).expect("the home is free");
+    let handle = hq.enrol(&device, 3, &["team/imt-2"]);
+    let of_his = |device: &crate::Device| {
+        let store = device.unlock(&handle, super::world::PIN).expect("the PIN is right");
+        let act = crate::vault::Act {
+            compartment: c("team/imt-2"),
+            ..stop(u8::try_from(store.waiting().expect("counted")).expect("few"), "x", "y")
+        };
+        store.save(&act).expect("saved");
+        let heads = store.heads(&c("team/imt-2")).expect("read").branches;
+        (heads.len(), store.waiting().expect("counted"))
+    };
+    assert_eq!(of_his(&device), (1, 1));
+    drop(device);
+    let a = tablet.open();
+    a.store.save(&stop(1, "x", "y")).expect("saved");
+    sync(&hq, &held, &a, clear()).expect("a whole link");
+    let a = a.close();
+    let (clone, a) = (a.copy().open(), a.open());
+    a.store.save(&stop(2, "x", "y")).expect("saved");
+    sync(&hq, &held, &a, clear()).expect("a whole link");
+    clone.store.save(&stop(12, "x", "y")).expect("saved");
+    sync(&hq, &held, &clone, clear()).expect("a whole link");
+    assert_eq!(kept(&held).anews, 1, "the clone is told while he is away");
+    let clone = clone.close();
+    let device = crate::Device::open(clone.dir.path()).expect("the home is free");
+    // What waited in his stream goes on in the new one, and the old one is not shown.
+    assert_eq!(of_his(&device), (1, 2));
+    let store = device.unlock(&handle, super::world::PIN).expect("the PIN is right");
+    let unsent = store.unsent(&c("team/imt-2")).expect("read");
+    assert_eq!(unsent.iter().map(|u| (u.from, u.last)).collect::<Vec<_>>(), [(1, 2)]);
+    assert_eq!((store.counts(&c("team/imt-2")).expect("counted").changes, store.verify().expect("checked").bad), (2, Vec::new()));
+    drop(a);
+}

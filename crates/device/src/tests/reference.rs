@@ -49,6 +49,22 @@ impl Chain {
     }
 }
 
+/// An entry of a feed.
+#[derive(Clone)]
+struct Entry {
+    stream: StreamId,
+    first: u64,
+    count: u32,
+    head: Head,
+    bytes: Vec<u8>,
+}
+
+impl Entry {
+    fn chain(&self, before: Head) -> Head {
+        feed_next(before, &self.stream, self.first, self.count, &self.head)
+    }
+}
+
 /// What became of a segment.
 pub enum Kept {
     Receipted(Receipted),
@@ -57,12 +73,14 @@ pub enum Kept {
     BadSignature,
 }
 
+/// An entry of a feed: stream, first change, how many, the feed's chain after it, the segment.
+type FeedEntry = (StreamId, u64, u32, Head, Vec<u8>);
+
 /// All that headquarters holds. A copy of it is yesterday's backup.
 #[derive(Clone)]
 pub struct Held {
     pub epoch: Epoch,
-    /// Writer, first number, changes, chain, bytes.
-    feeds: BTreeMap<Compartment, Vec<(StreamId, u64, u32, Head, Vec<u8>)>>,
+    feeds: BTreeMap<Compartment, Vec<FeedEntry>>,
     chains: Vec<Chain>,
     roots: HashMap<Root, Vec<Cursor>>,
     lineage: HashMap<DeviceId, Token>,
@@ -163,7 +181,8 @@ impl Held {
             c.heads.extend(&checked.heads[held..]);
             c.segments.push((segment.first, segment.last(), bytes.clone()));
             let count = segment.entries.len() as u32;
-            self.feeds.entry(stream.compartment.clone()).or_default().push((stream.clone(), segment.first, count, checked.head(), bytes));
+            let entry = Entry { stream: stream.clone(), first: segment.first, count, head: checked.head(), bytes };
+            self.feeds.entry(stream.compartment.clone()).or_default().push(entry);
         }
         let receipted = match fork {
             None if held == names.len() => Receipted { up_to: segment.last(), head: checked.head(), stream, backed_up: 0 },
@@ -188,7 +207,7 @@ impl Held {
 
     fn cursor(&self, compartment: &Compartment) -> Cursor {
         let feed = &self.feeds[compartment];
-        let chain = feed.iter().fold(feed_start(compartment, &self.epoch), |at, (s, first, n, head, _)| feed_next(at, s, *first, *n, head));
+        let chain = feed.iter().fold(feed_start(compartment, &self.epoch), |at, entry| entry.chain(at));
         Cursor {
             compartment: compartment.clone(),
             epoch: self.epoch,
@@ -249,13 +268,13 @@ impl Held {
             let at = known.iter().find(|k| k.compartment == *compartment);
             let after = at.filter(|k| k.epoch == self.epoch).and_then(|k| k.ranges.first()).map_or(0, |r| r.1);
             let (mut from, mut chain) = (after + 1, feed_start(compartment, &self.epoch));
-            for (n, (stream, first, count, head, bytes)) in (1..).zip(feed) {
-                chain = feed_next(chain, stream, *first, *count, head);
-                if n <= after || stream.device == *device || skip == Some(n) {
+            for (n, entry) in (1..).zip(feed) {
+                chain = entry.chain(chain);
+                if n <= after || entry.stream.device == *device || skip == Some(n) {
                     continue;
                 }
                 let chain = *chain.0.first_chunk().expect("32 bytes");
-                said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: bytes.clone() }));
+                said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: entry.bytes.clone() }));
                 from = n + 1;
             }
             let now = self.cursor(compartment);

@@ -188,3 +188,31 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: &[u8]) -> Result<()>
         .execute(params![key, value])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_before_branches_keeps_its_rows_and_what_was_receipted() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        Migrations::from_slice(&MIGRATIONS[..1]).to_latest(&mut conn).expect("the first form");
+        conn.execute_batch(
+            "INSERT INTO stream(id, device, incarnation, own, n, head, acked, acked_head, backed_up, stamp_ms) VALUES
+             (3, x'01', x'0a', 1, 9, x'0909', 7, x'0707', 5, 1000), (8, x'02', x'0b', 0, 4, x'0404', 0, NULL, 0, 0);",
+        )
+        .expect("two streams");
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn).expect("brought up");
+        let row = |id: i64| {
+            let sql = "SELECT n, acked, hex(acked_head), backed_up, stamp_ms, split_n, parent, shown, confirm FROM stream WHERE id = ?1";
+            conn.query_row(sql, [id], |r| {
+                let nothing = r.get::<_, Option<i64>>(6)?.is_none() && r.get::<_, Option<i64>>(7)?.is_none();
+                let numbers: [i64; 6] = [r.get(0)?, r.get(1)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(8)?];
+                Ok((numbers, r.get::<_, String>(2)?, nothing))
+            })
+            .expect("the row keeps its id: places are made of it")
+        };
+        assert_eq!(row(3), ([9, 7, 5, 1000, 0, 0], "0707".into(), true), "what waits still waits");
+        assert_eq!(row(8), ([4, 4, 0, 0, 0, 0], "0404".into(), true), "another's work came from headquarters");
+    }
+}
