@@ -9,6 +9,8 @@ pub mod form;
 mod home;
 pub mod keyring;
 mod random;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sql;
 pub mod sync;
 #[cfg(test)]

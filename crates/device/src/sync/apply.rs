@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Cursor, Receipted};
+use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ const PAGES_WAITING: usize = 4;
 enum Job {
     Receipt(Receipted, Arc<Vec<u8>>),
     Page(Compartment, Vec<AppliedItem>),
+    Loose(Box<Segment>),
     End(Cursor),
     /// Answers when all before it is written.
     Barrier(tokio::sync::oneshot::Sender<()>),
@@ -91,6 +93,17 @@ impl Writers {
         }
     }
 
+    /// A segment outside its feed's order. One that cannot be read is judged alone: what it brings is lacking still, and the digest tells.
+    pub(super) async fn loose(&mut self, bytes: Vec<u8>) {
+        match Segment::read(&bytes) {
+            Ok(segment) => {
+                let compartment = segment.stream.compartment.clone();
+                self.give(&compartment, Job::Loose(Box::new(segment))).await;
+            }
+            Err(error) => tracing::warn!(%error, "a segment outside its feed cannot be read"),
+        }
+    }
+
     pub(super) async fn end(&mut self, cursor: Cursor) {
         let compartment = cursor.compartment.clone();
         self.give(&compartment, Job::End(cursor)).await;
@@ -133,6 +146,15 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Resul
             tally.received.fetch_add(applied.changes, Ordering::Relaxed);
             for refusal in &applied.refused {
                 tracing::warn!(compartment = %compartment, ?refusal, "an entry of the feed was not taken; it is asked for again");
+            }
+        }
+        Job::Loose(segment) => {
+            let compartment = segment.stream.compartment.clone();
+            match store.apply_loose(*segment)? {
+                Ok(changes) => {
+                    tally.received.fetch_add(changes, Ordering::Relaxed);
+                }
+                Err(why) => tracing::warn!(%compartment, why, "a segment outside its feed was not taken"),
             }
         }
         Job::End(cursor) => {

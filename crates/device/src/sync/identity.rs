@@ -26,9 +26,3 @@ pub(super) async fn new_epoch(_: &Arc<Store>, epoch: Epoch) -> Result<(), SyncEr
     tracing::warn!(%epoch, "headquarters has another life");
     Ok(())
 }
-
-/// A segment outside any feed's order.
-pub(super) async fn loose(_: &Arc<Store>, segment: Vec<u8>) -> Result<(), SyncError> {
-    tracing::debug!(bytes = segment.len(), "a segment came outside its feed");
-    Ok(())
-}

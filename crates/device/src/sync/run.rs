@@ -241,7 +241,7 @@ impl<'a> Listener<'a> {
                 Step::Anew(digit) => identity::anew(self.store, digit).await?,
                 Step::Forked(stream) => identity::forked(self.store, stream).await?,
                 Step::NewEpoch(epoch) => identity::new_epoch(self.store, epoch).await?,
-                Step::Loose(segment) => identity::loose(self.store, segment).await?,
+                Step::Loose(segment) => self.writers.loose(segment).await,
                 Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
                 Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
                 Step::RootUnknown => self.root_unknown = true,

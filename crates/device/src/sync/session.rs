@@ -104,7 +104,11 @@ impl Session {
                 }
                 Notice::NewEpoch { epoch } => Step::NewEpoch(epoch),
             }),
-            Answer::Loose(bytes) => steps.push(Step::Loose(bytes)),
+            Answer::Loose(bytes) => {
+                // It may carry on what the page before it brings.
+                steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
+                steps.push(Step::Loose(bytes));
+            }
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));

@@ -10,7 +10,7 @@ use daftar_wire::stream::StreamId;
 use rusqlite::TransactionBehavior;
 
 use super::directory::Keys;
-use super::page::Page;
+use super::page::{Done, Page};
 use super::{Store, cursor, held, read};
 use crate::error::{Error, Result};
 
@@ -117,6 +117,30 @@ impl Store {
         }
         tx.commit()?;
         drop(conn);
+        self.follow(c, &done)?;
+        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+    }
+
+    /// Applies a segment that came outside its feed's order; says how many changes are new here, or why it was not taken.
+    pub fn apply_loose(&self, segment: Segment) -> Result<std::result::Result<u64, &'static str>> {
+        let c = segment.stream.compartment.clone();
+        let Ok(vault) = self.vault(&c) else { return Ok(Err("no_compartment")) };
+        let keys = self.keys_of(&segment.stream.device)?;
+        let mut conn = vault.conn();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut page = Page::begin(&tx, &c)?;
+        if let Err((_, why)) = page.segment(Readable { segment, keys })? {
+            return Ok(Err(why));
+        }
+        let done = page.merge()?;
+        tx.commit()?;
+        drop(conn);
+        self.follow(&c, &done)?;
+        Ok(Ok(done.changes))
+    }
+
+    /// What follows outside the file from what was applied.
+    fn follow(&self, c: &Compartment, done: &Done) -> Result<()> {
         let mut stamp = held(&self.stamp);
         *stamp = stamp.seen(done.last, self.now_ms());
         drop(stamp);
@@ -126,7 +150,7 @@ impl Store {
         if done.grants || (done.changes > 0 && *c == Compartment::reference()) {
             self.refresh_grant(c)?;
         }
-        Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
+        Ok(())
     }
 
     /// Reads the segments and finds their writers' keys, before the file is held.
