@@ -1,5 +1,6 @@
 //! The exchange and the enrolment, without HTTP: who asks is known when it begins. Never opens a socket.
 
+mod attest;
 mod down;
 mod enrol;
 mod judge;

@@ -68,7 +68,7 @@ impl World {
             hold!(
                 (fact.op, &fact.set, fact.device) == (entry.op, &entry.set.iter().cloned().collect(), entry.device)
                     && fact.parents == entry.parents.iter().copied().collect(),
-                "{label}: change {} is not what was saved",
+                "{label}: change {} is not what was saved: {entry:?}, {fact:?}",
                 entry.change
             );
             let counts = entry.ruling.as_ref().is_none_or(|(v, _)| *v == Verdict::Accepted);
@@ -176,8 +176,9 @@ impl World {
             for held in self.hq.feed(&c)? {
                 let made = self.model.fact(&held.name).is_some();
                 // Headquarters' own grants stand in every feed.
-                let is_own = daftar_wire::change::read_header(&held.entry.header).is_ok_and(|h| h.kind.is_of_headquarters());
-                hold!(made || is_own, "{c}: headquarters holds change {} that nobody made", held.name);
+                let is_own = held.device == self.hq.id();
+                let header = daftar_wire::change::read_header(&held.entry.header);
+                hold!(made || is_own, "{c}: headquarters holds change {} that nobody made: {header:?}", held.name);
             }
             let twice: Vec<_> = counted.iter().filter(|(n, times)| **times > 1 && !self.may_be_twice(n)).collect();
             hold!(twice.is_empty(), "{c}: in headquarters' feed twice: {twice:?}");

@@ -94,6 +94,11 @@ impl Hq {
         self.service().hq().clone()
     }
 
+    /// Its own device.
+    pub fn id(&self) -> DeviceId {
+        self.service().hq().identity.device
+    }
+
     /// Ends the process and begins another one over the same folder.
     pub fn restart(&mut self) -> Checked {
         self.service = None;
