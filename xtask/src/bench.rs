@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::child::{self, Show};
 use crate::place::Place;
-use crate::{say, setup};
+use crate::{say, setup, sim};
 
 const SOAK_MINUTES: u64 = 60;
 
@@ -20,12 +20,13 @@ pub fn figures(place: &Place, words: &[String]) -> Result<()> {
     child::must(&mut command, "daftar-bench", Show::Build).map(drop)
 }
 
-/// The process tests again and again, with `DAFTAR_SOAK=1`, until the time is over or one fails.
+/// The process tests again and again, with `DAFTAR_SOAK=1`, until the time is over or one fails; with `--seeds N` so many worlds.
 pub fn soak(place: &Place, words: &[String]) -> Result<()> {
     let minutes = match words {
         [] => SOAK_MINUTES,
         [flag, number] if flag == "--minutes" => number.parse().context("--minutes wants a number")?,
-        _ => bail!("soak takes --minutes N"),
+        [flag, number] if flag == "--seeds" => return sim::soak(place, number),
+        _ => bail!("soak takes --minutes N or --seeds N"),
     };
     ensure!(minutes > 0, "--minutes wants at least 1");
     say::note(&format!("the process tests of tests/it, with DAFTAR_SOAK=1, again and again for {minutes} minutes"));

@@ -182,6 +182,11 @@ impl World {
             }
             let twice: Vec<_> = counted.iter().filter(|(n, times)| **times > 1 && !self.may_be_twice(n)).collect();
             hold!(twice.is_empty(), "{c}: in headquarters' feed twice: {twice:?}");
+            // A bad change is judged alone, and nothing else is.
+            let ruled: BTreeSet<ChangeName> =
+                self.hq.rulings(&c)?.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();
+            let poison: BTreeSet<ChangeName> = counted.keys().filter(|n| self.model.fact(n).is_some_and(|f| f.is_poison)).copied().collect();
+            hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
             at_hq.extend(counted.into_keys());
         }
         for tablet in self.tablets.iter().filter(|t| !t.is_forked) {

@@ -15,6 +15,7 @@ use daftar_sync_server::service::Service;
 use daftar_sync_server::store::people::Device as DeviceRow;
 use daftar_sync_server::store::{feed, meta, people};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
+use daftar_wire::message::{FeedVerdict, Ruling};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamId, digest};
 
@@ -157,6 +158,19 @@ impl Hq {
             }
             hold!(at == last, "the feed of {c} ends elsewhere");
         }
+    }
+
+    /// What was ruled in a compartment.
+    pub fn rulings(&self, c: &Compartment) -> Checked<Vec<Ruling>> {
+        let page = self.hq().store.read(|tx| match meta::compartment(tx, c)? {
+            Some(place) => feed::page(tx, &place, 0, u64::MAX, None, usize::MAX),
+            None => Ok(Vec::new()),
+        })?;
+        let mut all = Vec::new();
+        for entry in page.iter().filter(|e| matches!(e.kind, feed::Kind::Verdict(_))) {
+            all.extend(FeedVerdict::read_rulings(&entry.bytes)?);
+        }
+        Ok(all)
     }
 
     /// How far a stream is held.

@@ -6,7 +6,7 @@ mod check;
 mod content;
 pub mod errors;
 pub mod fault;
-mod hq;
+pub mod hq;
 pub mod link;
 pub mod model;
 pub mod rng;
@@ -14,7 +14,7 @@ mod rogue;
 pub mod run;
 pub mod set;
 pub mod steps;
-mod tablet;
+pub mod tablet;
 pub mod trace;
 pub mod world;
 

@@ -275,6 +275,11 @@ impl Transport for Link {
     }
 }
 
+/// The compartment of a segment's stream.
+pub fn compartment_of(segment: &[u8]) -> Option<Compartment> {
+    Segment::outline(segment).ok().map(|o| o.stream.compartment)
+}
+
 /// Runs something to its end, and with it every thread that it started.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");

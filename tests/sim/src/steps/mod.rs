@@ -158,3 +158,4 @@ pub fn act(world: &mut World) -> Checked {
 }
 
 pub use person::unlock;
+pub use record::create;
