@@ -152,7 +152,13 @@ impl World {
                 self.check_record(t, &c, &record)?;
             }
             let held = self.tablets[t].disk.held.get(&(c.clone(), record)).cloned().unwrap_or_default();
-            hold!(!thorough || held == expected, "{label}: of {} in {c} it holds {} of {}", self.model.label(&record), held.len(), expected.len());
+            hold!(
+                !thorough || held == expected,
+                "{label}: of {} in {c} it holds {} of {}",
+                self.model.label(&record),
+                held.len(),
+                expected.len()
+            );
         }
         if thorough {
             let verified = store.verify()?;
@@ -185,7 +191,8 @@ impl World {
             // A bad change is judged alone, and nothing else is.
             let ruled: BTreeSet<ChangeName> =
                 self.hq.rulings(&c)?.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();
-            let poison: BTreeSet<ChangeName> = counted.keys().filter(|n| self.model.fact(n).is_some_and(|f| f.is_poison)).copied().collect();
+            let poison: BTreeSet<ChangeName> =
+                counted.keys().filter(|n| self.model.fact(n).is_some_and(|f| f.is_poison)).copied().collect();
             hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
             at_hq.extend(counted.into_keys());
         }

@@ -104,7 +104,13 @@ fn one(seed: u64, size: Size, words: &Words, out: &mut dyn Write) -> io::Result<
             went.broken = Some(format!("the same seed went two ways at line {at}:\n  {}\n  {}", line(&went), line(&again)));
         }
     }
-    let lines = if words.trace { went.trace.lines().len() } else if went.broken.is_some() { TAIL } else { 0 };
+    let lines = if words.trace {
+        went.trace.lines().len()
+    } else if went.broken.is_some() {
+        TAIL
+    } else {
+        0
+    };
     for line in went.trace.tail(lines) {
         writeln!(out, "{line}")?;
     }

@@ -60,7 +60,7 @@ pub fn run(set: &Set, out: &mut dyn Write) -> io::Result<bool> {
     loop {
         let is_over = until.is_some_and(|u| Instant::now() >= u) || !sum.failed.is_empty();
         while running.len() < set.jobs.max(1) && place < set.seeds.len() && !is_over {
-            let twice = place as u64 % TWICE_EVERY == 0;
+            let twice = (place as u64).is_multiple_of(TWICE_EVERY);
             running.push(start(set.seeds[place], set.size, twice)?);
             place += 1;
         }
@@ -104,12 +104,20 @@ fn end(mut running: Running, sum: &mut Sum, out: &mut dyn Write) -> io::Result<(
     sum.seen.extend(words.get(3).into_iter().flat_map(|w| w.split(',')).filter_map(Fault::named));
     if status.success() && number(0) == 1 {
         sum.passed += 1;
+        writeln!(
+            out,
+            "seed {}: {} steps, {} changes, {} kinds of fault",
+            running.seed,
+            number(1),
+            number(2),
+            words.get(3).map_or(0, |w| w.split(',').count())
+        )?;
     } else {
         sum.failed.push(running.seed);
         write!(out, "{said}")?;
         writeln!(out, "seed {} FAILED ({status})", running.seed)?;
     }
-    Ok(())
+    out.flush()
 }
 
 fn say(set: &Set, sum: &Sum, took: Duration, out: &mut dyn Write) -> io::Result<bool> {

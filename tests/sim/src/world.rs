@@ -143,7 +143,7 @@ impl World {
         if i % 3 != 2 {
             // A colleague of the next agency; on every second device his keys are handed over at once.
             let second = self.hq.person(&format!("{label}-b"), Agency::ALL[(i / 3 + 1) % 3], &team)?;
-            tablet.enrol(&self.hq, second, i % 2 == 0)?;
+            tablet.enrol(&self.hq, second, i.is_multiple_of(2))?;
         }
         if i % 4 == 3 {
             // An officer who has another device too.

@@ -47,12 +47,7 @@ const ROOMS: &[Room] = &[
         only: &[],
         never: &["tauri"],
     },
-    Room {
-        name: "daftar-sim",
-        ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server"],
-        only: &[],
-        never: &["tauri"],
-    },
+    Room { name: "daftar-sim", ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server"], only: &[], never: &["tauri"] },
     Room {
         name: "daftar-bench",
         ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server", "daftar-tests"],

@@ -16,7 +16,7 @@ mod transport;
 pub use auto::{AutoSync, Nudge};
 pub use http::{HttpTransport, enrol};
 pub use run::run;
-pub use session::Session;
+pub use session::{Session, Step};
 pub use transport::{LinkError, Transport};
 
 use serde::Serialize;

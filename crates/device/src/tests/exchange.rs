@@ -1,7 +1,7 @@
 //! Claims about segments, receipts and pages between devices.
 
-use daftar_core::ids::{Digest, Epoch};
 use daftar_core::ids::Head;
+use daftar_core::ids::{Digest, Epoch};
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::message::{Ruling, Verdict};

@@ -110,7 +110,13 @@ fn amend_by_form(world: &mut World, t: usize, c: &Compartment, record: &RecordId
     data.insert("remarks".into(), text.clone().into());
     let saved = store.amend_form(c, *record, &now.heads, &data, Some("a closer look".into()))?;
     let set = BTreeMap::from([(field, Value::Text(text))]);
-    super::save::told(world, t, &Act { kind: now.kind, parents: Some(now.heads.clone()), ..Act::on(c.clone(), *record, Op::Amend, set) }, now.kind, &saved)
+    super::save::told(
+        world,
+        t,
+        &Act { kind: now.kind, parents: Some(now.heads.clone()), ..Act::on(c.clone(), *record, Op::Amend, set) },
+        now.kind,
+        &saved,
+    )
 }
 
 pub fn resolve(world: &mut World, t: usize) -> Checked {

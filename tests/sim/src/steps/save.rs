@@ -28,7 +28,10 @@ pub fn told(world: &mut World, t: usize, act: &Act, kind: Kind, saved: &Saved) -
     let parents: BTreeSet<_> = act.parents.clone().unwrap_or_default().into_iter().collect();
     let mut set = act.set.clone();
     if let Some(number) = &saved.number {
-        hold!(world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].is_forked, "number {number} is given twice");
+        hold!(
+            world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].is_forked,
+            "number {number} is given twice"
+        );
         set.extend(field_named(kind, "number").map(|f| (Path::Field(f.number), Value::Text(number.clone()))));
     }
     hold!(world.model.fact(&saved.name).is_none(), "two acts have one name");
