@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, RecordId};
 use daftar_core::merge::RecordState;
+use daftar_core::record::Kind;
 use daftar_core::value::Path;
 use daftar_device::vault::RecordView;
 use daftar_device::{Error, Verdict};
@@ -14,6 +15,8 @@ use crate::fault::Fault;
 use crate::model::State;
 use crate::world::World;
 
+/// What officers write.
+const LISTED: &[Kind] = &[Kind::Inspection, Kind::Seizure, Kind::Exhibit, Kind::SurveillanceNote];
 /// A stamp this far ahead of headquarters' time may start again.
 const AHEAD_MS: u64 = 5 * 60_000;
 
@@ -97,7 +100,7 @@ impl World {
             for waiting in store.unsent(&c)? {
                 let held = waiting.from - 1;
                 let at_hq = self.hq.held(&waiting.stream)?;
-                hold!(held <= at_hq || self.tablets[t].is_forked, "{c}: {held} changes are off the queue and headquarters has {at_hq}");
+                hold!(held <= at_hq || self.tablets[t].is_forked(), "{c}: {held} changes are off the queue and headquarters has {at_hq}");
                 let before = self.tablets[t].disk.receipted.insert(waiting.stream.clone(), held).unwrap_or(0);
                 hold!(held >= before, "{c}: {before} changes were receipted and {held} are");
             }
@@ -161,9 +164,33 @@ impl World {
             );
         }
         if thorough {
+            self.check_lists(t, &readable)?;
             let verified = store.verify()?;
             hold!(verified.bad.is_empty(), "{label}: does not verify: {:?}", verified.bad);
         }
+        Ok(())
+    }
+
+    /// The lists show every record that is not hidden, and no other; and they count the conflicts that are open.
+    fn check_lists(&mut self, t: usize, readable: &BTreeSet<Compartment>) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let label = self.tablets[t].label.clone();
+        let held: Vec<_> = self.tablets[t].disk.held.iter().filter(|((c, _), _)| readable.contains(c)).collect();
+        let states: Vec<_> =
+            held.into_iter().filter_map(|((c, r), names)| Some((c.clone(), *r, self.model.state(names, self.rules)?))).collect();
+        let shown: BTreeSet<(Compartment, RecordId)> = states.iter().filter(|s| !s.2.hidden).map(|s| (s.0.clone(), s.1)).collect();
+        let open: BTreeSet<(Compartment, RecordId)> =
+            states.iter().filter(|s| !s.2.hidden && s.2.is_in_conflict()).map(|s| (s.0.clone(), s.1)).collect();
+        let listed: BTreeSet<_> =
+            store.list(LISTED, None, usize::MAX)?.items.into_iter().map(|item| (item.compartment, item.record)).collect();
+        hold!(
+            listed == shown,
+            "{label}: listed and hidden {:?}, shown and not listed {:?}",
+            listed.difference(&shown),
+            shown.difference(&listed)
+        );
+        let asked: BTreeSet<_> = store.in_conflict()?.into_iter().map(|item| (item.compartment, item.record)).collect();
+        hold!(asked == open, "{label}: in conflict are listed {asked:?} and are {open:?}");
         Ok(())
     }
 
@@ -196,7 +223,7 @@ impl World {
             hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
             at_hq.extend(counted.into_keys());
         }
-        for tablet in self.tablets.iter().filter(|t| !t.is_forked) {
+        for tablet in self.tablets.iter().filter(|t| !t.is_forked()) {
             let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n)).collect();
             hold!(missing.is_empty(), "{}: acknowledged and not at headquarters: {missing:?}", tablet.label);
         }
@@ -206,7 +233,7 @@ impl World {
 
     /// A clone's changes may stand in two streams: under one name they are one change.
     fn may_be_twice(&self, name: &ChangeName) -> bool {
-        self.model.fact(name).is_some_and(|f| self.tablets.iter().any(|t| t.is_forked && t.id == f.device))
+        self.model.fact(name).is_some_and(|f| self.tablets.iter().any(|t| t.was_copied && t.id == f.device))
     }
 }
 

@@ -18,6 +18,9 @@ use crate::hq::{Hq, Person};
 /// Everybody's PIN.
 pub const PIN: &str = "48151623";
 
+/// Whether a device whose disk was cloned or put back carries on by itself. To be set with the engines that do.
+const FORKS_MEND: bool = false;
+
 /// A form that an officer has open: what he saw.
 #[derive(Debug, Clone)]
 pub struct Form {
@@ -70,8 +73,8 @@ pub struct Tablet {
     pub forms: Vec<Form>,
     /// So many steps more nobody sees it.
     pub away: u32,
-    /// Its disk was cloned or put back, and this version of the engines does not mend that by itself.
-    pub is_forked: bool,
+    /// Its disk was cloned or put back.
+    pub was_copied: bool,
     /// A copy of its folder, taken earlier.
     pub backup: Option<(PathBuf, Remembered)>,
     /// Generations of its folder so far.
@@ -99,10 +102,15 @@ impl Tablet {
             disk: Remembered::default(),
             forms: Vec::new(),
             away: 0,
-            is_forked: false,
+            was_copied: false,
             backup: None,
             copies: 0,
         })
+    }
+
+    /// Its streams go two ways, and these engines do not mend that: it is watched for losses and left out of what is compared.
+    pub fn is_forked(&self) -> bool {
+        self.was_copied && !FORKS_MEND
     }
 
     /// The device.

@@ -50,7 +50,7 @@ fn a_link_that_drops_an_entry_and_lies_about_the_end_is_found() {
     let mut world = world(5);
     live(&mut world).expect("a sound world");
     // Somebody writes, everybody else is told that there is nothing.
-    let writer = (0..world.tablets.len()).find(|t| !world.tablets[*t].is_forked).expect("a device");
+    let writer = (0..world.tablets.len()).find(|t| !world.tablets[*t].is_forked()).expect("a device");
     steps::unlock(&mut world, writer, 0).expect("he unlocks");
     let team = world.tablets[writer].people[0].team.clone();
     let place = format!("team/{team}").parse().expect("a compartment");
@@ -60,7 +60,7 @@ fn a_link_that_drops_an_entry_and_lies_about_the_end_is_found() {
     }
     steps::sync::sync(&mut world, writer, Plan::Clean).expect("it is sent");
     let reader = (0..world.tablets.len())
-        .find(|t| *t != writer && !world.tablets[*t].is_forked && world.tablets[*t].people[0].team == team)
+        .find(|t| *t != writer && !world.tablets[*t].is_forked() && world.tablets[*t].people[0].team == team)
         .expect("a colleague");
     steps::unlock(&mut world, reader, 0).expect("he unlocks");
     steps::sync::sync(&mut world, reader, Plan::DropsSilently).expect("nothing is noticed by the engine");

@@ -44,6 +44,16 @@ pub struct State {
     pub shown: BTreeMap<u32, Vec<ElementKey>>,
 }
 
+impl State {
+    /// Whether an officer is asked to decide: a conflict within a removed element waits until that comes back.
+    pub fn is_in_conflict(&self) -> bool {
+        self.conflicts.keys().any(|path| match path {
+            Path::Field(_) => true,
+            Path::Element(list, key, _) => self.shown.get(list).is_some_and(|keys| keys.contains(key)),
+        })
+    }
+}
+
 type Above = BTreeMap<ChangeName, BTreeSet<ChangeName>>;
 
 /// What these changes come to; `None` of none.

@@ -9,19 +9,19 @@ use crate::world::World;
 const COPIES_MAX: usize = 2;
 
 fn copied(world: &World) -> usize {
-    world.tablets.iter().filter(|t| t.is_forked).count()
+    world.tablets.iter().filter(|t| t.was_copied).count()
 }
 
 pub fn can_take(world: &World, t: usize) -> bool {
-    world.tablets[t].backup.is_none() && !world.tablets[t].is_forked
+    world.tablets[t].backup.is_none() && !world.tablets[t].was_copied
 }
 
 pub fn can_put_back(world: &World, t: usize) -> bool {
-    world.tablets[t].backup.is_some() && !world.tablets[t].is_forked && copied(world) < COPIES_MAX
+    world.tablets[t].backup.is_some() && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
 }
 
 pub fn can_clone(world: &World, t: usize) -> bool {
-    world.clones == 0 && !world.tablets[t].is_forked && copied(world) < COPIES_MAX
+    world.clones == 0 && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
 }
 
 /// A copy of the folder is taken.
@@ -39,7 +39,7 @@ pub fn put_back(world: &mut World, t: usize) -> Checked {
     let Some((image, disk)) = tablet.backup.take() else { return Ok(()) };
     let gone: Vec<_> = tablet.disk.own.difference(&disk.own).copied().collect();
     tablet.put_back(image, disk)?;
-    tablet.is_forked = true;
+    tablet.was_copied = true;
     gone.iter().for_each(|name| world.model.lose(*name));
     world.happened(Fault::PutBack);
     world.say(t, &format!("is put back, {} saves went with the disk", gone.len()));
@@ -51,7 +51,7 @@ pub fn clone(world: &mut World, t: usize) -> Checked {
     world.clones += 1;
     let (label, now) = (format!("c{:02}", world.clones), world.now_ms);
     let tablet = world.tablet(t)?;
-    tablet.is_forked = true;
+    tablet.was_copied = true;
     let twin = tablet.cloned(&label, now)?;
     world.tablets.push(twin);
     world.set_clocks();

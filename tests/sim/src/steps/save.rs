@@ -29,7 +29,7 @@ pub fn told(world: &mut World, t: usize, act: &Act, kind: Kind, saved: &Saved) -
     let mut set = act.set.clone();
     if let Some(number) = &saved.number {
         hold!(
-            world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].is_forked,
+            world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].was_copied,
             "number {number} is given twice"
         );
         set.extend(field_named(kind, "number").map(|f| (Path::Field(f.number), Value::Text(number.clone()))));

@@ -65,7 +65,7 @@ pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
     if matches!(plan, Plan::AlteredAnswer { .. }) {
         world.expect_error("an entry of the feed was not taken");
     }
-    if world.tablets[t].is_forked {
+    if world.tablets[t].was_copied {
         world.expect_error("an entry of the feed was not taken");
         world.expect_error("headquarters holds another history of this stream");
     }
@@ -129,7 +129,7 @@ fn check_confined(world: &World, t: usize, heard: &Heard) -> Checked {
 
 /// A good link leads to a good sync, and a bad one to the error that names it.
 fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncReport, SyncError>, heard: &Heard) -> Checked {
-    if world.tablets[t].is_forked {
+    if world.tablets[t].is_forked() {
         return Ok(());
     }
     let label = &world.tablets[t].label;
@@ -164,7 +164,10 @@ fn check_delivered(world: &mut World, t: usize, whole: bool, heard: &Heard) -> C
         let held = world.tablets[t].disk.held.get(&key);
         let missing = names.iter().filter(|n| held.is_none_or(|h| !h.contains(n))).count();
         let label = world.model.label(record);
-        hold!(!whole || missing == 0 || world.tablets[t].is_forked, "{label} in {c}: {missing} changes were handed over and are not there");
+        hold!(
+            !whole || missing == 0 || world.tablets[t].is_forked(),
+            "{label} in {c}: {missing} changes were handed over and are not there"
+        );
     }
     Ok(())
 }
