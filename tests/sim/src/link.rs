@@ -259,7 +259,13 @@ impl Link {
 impl Transport for Link {
     async fn exchange(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         // Heard to its end even where nothing is carried: how far the encoders come before a link fails is left to no race.
-        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Plan::Clean);
+        let plan = {
+            let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+            // A link that drops goes on dropping; the others do what they do once.
+            let now = plan.take().unwrap_or(Plan::Clean);
+            *plan = Some(Plan::DropsSilently).filter(|p| *p == now);
+            now
+        };
         let mut frames = Vec::new();
         while let Some(frame) = asks.recv().await {
             frames.push(frame);
