@@ -165,6 +165,43 @@ impl Link {
         Ok(())
     }
 
+    /// Says answers until so many thousandths of what comes behind the receipts are said: how many receipts there are depends on how commits
+    /// were grouped, so the cut is counted from behind them.
+    async fn say_cut(&self, answers: Vec<Answer>, thousandths: u64, to: &Sender<Vec<u8>>) -> Result<(), LinkError> {
+        let first = answers.iter().position(|a| !is_of_the_way_up(a)).unwrap_or(answers.len());
+        let (up, down) = answers.split_at(first);
+        let mut left = part(down.iter().map(|a| a.write().len()).sum(), thousandths);
+        self.say(up.to_vec(), to).await?;
+        for answer in down {
+            let bytes = answer.write();
+            if bytes.len() > left {
+                let _ = to.send(bytes[..left].to_vec()).await;
+                break;
+            }
+            left -= bytes.len();
+            self.say(vec![answer.clone()], to).await?;
+        }
+        Ok(())
+    }
+
+    /// Says answers with one byte of one entry of the feed altered.
+    async fn say_altered(&self, answers: Vec<Answer>, (answer, byte): (u64, u64), to: &Sender<Vec<u8>>) {
+        let down: Vec<usize> = (0..answers.len()).filter(|i| matches!(answers[*i], Answer::Item(_) | Answer::Verdict(_))).collect();
+        let at = down.get(usize::try_from(answer).unwrap_or(0) % down.len().max(1)).copied();
+        for (i, mut answer) in answers.into_iter().enumerate() {
+            self.note_answer(&answer);
+            match &mut answer {
+                Answer::Item(item) if at == Some(i) => flip_within(&mut item.segment, byte),
+                Answer::Verdict(v) if at == Some(i) => flip(&mut v.sig, byte),
+                Answer::Item(_) | Answer::Verdict(_) | Answer::Receipt(_) | Answer::Notice(_) => {}
+                Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
+            }
+            if to.send(answer.write()).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn carry(&self, plan: Plan, frames: Vec<Vec<u8>>, to: &Sender<Vec<u8>>) -> Result<(), LinkError> {
         let whole: Vec<u8> = frames.concat();
         let cut = || Err(LinkError::NoLink("cut".into()));
@@ -179,21 +216,7 @@ impl Link {
                 cut()
             }
             Plan::CutAnswer { thousandths } => {
-                let answers = self.serve(&whole).await?;
-                // How many receipts there are depends on how commits were grouped, so the cut is counted from behind them.
-                let first = answers.iter().position(|a| !is_of_the_way_up(a)).unwrap_or(answers.len());
-                let (up, down) = answers.split_at(first);
-                let mut left = part(down.iter().map(|a| a.write().len()).sum(), thousandths);
-                self.say(up.to_vec(), to).await?;
-                for answer in down {
-                    let bytes = answer.write();
-                    if bytes.len() > left {
-                        let _ = to.send(bytes[..left].to_vec()).await;
-                        break;
-                    }
-                    left -= bytes.len();
-                    self.say(vec![answer.clone()], to).await?;
-                }
+                self.say_cut(self.serve(&whole).await?, thousandths, to).await?;
                 cut()
             }
             Plan::ReplyLost => {
@@ -219,21 +242,7 @@ impl Link {
             }
             Plan::AlteredQuestion { segment, byte } => self.say(self.serve(&altered(frames, segment, byte)).await?, to).await,
             Plan::AlteredAnswer { answer, byte } => {
-                let mut answers = self.serve(&whole).await?;
-                let down: Vec<usize> = (0..answers.len()).filter(|i| matches!(answers[*i], Answer::Item(_) | Answer::Verdict(_))).collect();
-                let at = down.get(usize::try_from(answer).unwrap_or(0) % down.len().max(1)).copied();
-                for (i, mut answer) in std::mem::take(&mut answers).into_iter().enumerate() {
-                    self.note_answer(&answer);
-                    match &mut answer {
-                        Answer::Item(item) if at == Some(i) => flip_within(&mut item.segment, byte),
-                        Answer::Verdict(v) if at == Some(i) => flip(&mut v.sig, byte),
-                        Answer::Item(_) | Answer::Verdict(_) | Answer::Receipt(_) | Answer::Notice(_) => {}
-                        Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
-                    }
-                    if to.send(answer.write()).await.is_err() {
-                        break;
-                    }
-                }
+                self.say_altered(self.serve(&whole).await?, (answer, byte), to).await;
                 Ok(())
             }
             Plan::DropsSilently => {
