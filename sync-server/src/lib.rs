@@ -17,6 +17,8 @@ mod random;
 pub mod register;
 mod sample;
 pub mod service;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sql;
 pub mod store;
 pub mod verify;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::child::{self, Show};
 use crate::place::Place;
-use crate::{say, setup};
+use crate::{say, setup, sim};
 
 const SOAK_MINUTES: u64 = 60;
 const SOAK_KILLS: u64 = 500;
@@ -33,7 +33,8 @@ pub fn soak(place: &Place, words: &[String]) -> Result<()> {
             let seed = value.parse().context("--seed wants a number")?;
             kills(place, number.parse().context("--kills wants a number")?, Some(seed))
         }
-        _ => bail!("soak takes --minutes N or --kills N [--seed S]"),
+        [flag, number] if flag == "--seeds" => sim::soak(place, number),
+        _ => bail!("soak takes --minutes N, --kills N [--seed S] or --seeds N"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::child::{self, Show};
 use crate::place::Place;
 use crate::tally::{Runner, Tally, count};
 use crate::window::Screen;
-use crate::{bindings, say, setup, tidy};
+use crate::{bindings, say, setup, sim, tidy};
 
 /// One stage: its name and what it does. It adds what it counted even when it fails.
 struct Stage {
@@ -29,6 +29,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "build", about: "daftar, daftar-server, daftar-app", run: |place, _| setup::binaries(place).map(drop) },
     Stage { name: "bindings", about: "the generated TypeScript is up to date", run: bindings_stage },
     Stage { name: "cargo-test", about: "unit, process and documentation tests", run: cargo_test },
+    Stage { name: "sim", about: "a seeded world of devices and faults against a model", run: sim::stage },
     Stage { name: "golden", about: "the wire, read by an independent Python", run: golden },
     Stage { name: "console", about: "the console in a real browser", run: console },
     Stage { name: "window", about: "the field app in its real window", run: window },

@@ -9,6 +9,7 @@ mod gate;
 mod place;
 mod say;
 mod setup;
+mod sim;
 mod tally;
 mod tidy;
 mod window;
@@ -43,6 +44,7 @@ fn act(words: &[String]) -> Result<ExitCode> {
         "bindings" => bindings::write(&place).map(|()| ExitCode::SUCCESS),
         "bench" => bench::figures(&place, rest).map(|()| ExitCode::SUCCESS),
         "soak" => bench::soak(&place, rest).map(|()| ExitCode::SUCCESS),
+        "sim" => sim::run(&place, rest).map(|()| ExitCode::SUCCESS),
         "dev" => dev::run(&place).map(|()| ExitCode::SUCCESS),
         other => bail!("there is no verb '{other}'; ./x help lists them"),
     }

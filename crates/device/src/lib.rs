@@ -12,6 +12,8 @@ mod home;
 pub mod keyring;
 mod random;
 mod reserve;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sql;
 pub mod sync;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Random bytes from the system. Never from anywhere else.
+//! Random bytes from the system. Never from anywhere else but, in a simulation, from its seed.
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 /// `N` random bytes.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
+    #[cfg(feature = "simulation")]
+    if crate::simulation::fill(&mut bytes) {
+        return Ok(bytes);
+    }
     getrandom::fill(&mut bytes).map_err(|e| Error::File(std::io::Error::other(e)))?;
     Ok(bytes)
 }

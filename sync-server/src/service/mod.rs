@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod attest;
 mod down;
 mod enrol;
 pub(crate) mod files;

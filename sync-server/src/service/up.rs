@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::judge::{Claim, Facts, judge};
-use super::{Peer, Service, say};
+use super::{Peer, Service, attest, say};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
@@ -376,6 +376,9 @@ fn take(
     let stream = &p.segment.stream;
     let from = usize::try_from(first - p.segment.first).unwrap_or(usize::MAX);
     let new: Vec<(ChangeName, Facts)> = p.names.iter().copied().zip(p.facts.iter().copied()).skip(from).collect();
+    if !attest::holds(tx, &p.segment, &p.names[from..], first, held.head)? {
+        return Ok(Outcome::Refused { stream: stream.clone(), first: p.segment.first, reason: "bad_signature" });
+    }
     let now = hq.clock.now_ms();
     let rulings = judge(tx, known, &stream.device, &p.place.name, &new, now)?;
     let (key, epoch) = (&hq.keys.signing, &hq.identity.epoch);

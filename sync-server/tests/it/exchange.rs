@@ -4,8 +4,8 @@ use daftar_core::change::Op;
 use daftar_core::ids::{OfficerId, RecordId};
 use daftar_wire::change::{Body, Entry, write_header};
 use daftar_wire::message::{Answer, Notice, Verdict};
-use daftar_wire::segment::Segment;
-use daftar_wire::sign::verifying_key;
+use daftar_wire::segment::{Attestation, Segment};
+use daftar_wire::sign::{attest, verifying_key};
 
 use crate::support::{NOW_MS, World, cut, end, held, notices, random, receipts};
 
@@ -144,6 +144,27 @@ async fn a_change_that_cannot_be_read_is_quarantined_and_one_without_a_grant_goe
         .filter_map(|a| if let Answer::Verdict(v) = a { Some((v.compartment.as_str(), v.rulings.len())) } else { None })
         .collect();
     assert_eq!(reviewed, [(TEAM, 2)], "its writer hears of it, and not of what he may not read");
+}
+
+#[tokio::test]
+async fn an_officers_signature_that_does_not_hold_is_refused_and_the_good_one_is_taken_after_it() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let mut good = device.write(TEAM, 2);
+    let head = good.chain(device.stream(TEAM).start()).head();
+    let officer = device.enrolled.officer;
+    let sig = attest(&device.keys.officer, &officer, &good.stream, good.last(), &head);
+    good.attestations.push(Attestation { officer, n: good.last(), sig });
+    let (mut altered, mut nobody) = (good.clone(), good.clone());
+    altered.attestations[0].sig[9] ^= 1;
+    nobody.attestations[0].officer = OfficerId([5; 16]);
+    for bad in [altered, nobody] {
+        let answers = world.exchange(&device, device.hello(), &[bytes(&bad)]).await;
+        assert_eq!(refused(&answers), [(1, "bad_signature")], "a court must never be shown this");
+    }
+    let answers = world.exchange(&device, device.hello(), &[bytes(&good)]).await;
+    assert_eq!(held(&answers, &device.stream(TEAM)), Some(device.head(TEAM)));
+    assert_eq!(daftar_sync_server::verify::verify(&world.hq).expect("read").bad, Vec::<String>::new());
 }
 
 #[tokio::test]

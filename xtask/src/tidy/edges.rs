@@ -47,6 +47,7 @@ const ROOMS: &[Room] = &[
         only: &[],
         never: &["tauri"],
     },
+    Room { name: "daftar-sim", ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server"], only: &[], never: &["tauri"] },
     Room {
         name: "daftar-crash",
         ours: &["daftar-core", "daftar-wire", "daftar-device", "daftar-sync-server", "daftar-tests"],
@@ -66,6 +67,8 @@ const ROOMS: &[Room] = &[
 const SQL_ROOMS: &[&str] = &["daftar-device", "daftar-sync-server", "daftar-bench", "daftar-crash"];
 /// Nowhere in the whole graph.
 const BANNED: &[&str] = &["axum", "axum-core"];
+/// The one member that may ask for the feature `simulation`: random bytes that replay and PINs that cost nothing are for nobody else.
+const SIMULATES: &str = "daftar-sim";
 /// What of uuid would bring randomness, a clock or serde into core.
 const UUID_FEATURES: &[&str] = &["v1", "v4", "v6", "v7", "rng", "rng-getrandom", "rng-rand", "fast-rng", "serde"];
 
@@ -122,6 +125,9 @@ fn room(name: &str, uses: &[Use]) -> Vec<Finding> {
         }
         if one.name == "rusqlite" && !SQL_ROOMS.contains(&name) {
             refuse("does not speak SQL: rusqlite belongs to device, sync-server, bench and crash".to_owned());
+        }
+        if is_ours && name != SIMULATES && one.features.iter().any(|feature| feature == "simulation") {
+            refuse(format!("uses {} without its feature simulation, which is {SIMULATES}'s alone", one.name));
         }
         let feature = one.features.iter().find(|feature| UUID_FEATURES.contains(&feature.as_str()));
         if let (true, "uuid", Some(feature)) = (name == "daftar-core", one.name.as_str(), feature) {
@@ -181,6 +187,13 @@ mod tests {
         assert!(room("daftar-core", &[proptest]).is_empty());
         let uuid = Use { name: "uuid".to_owned(), is_dev: false, features: vec!["v7".to_owned()] };
         assert_eq!(room("daftar-core", &[uuid]).len(), 1);
+    }
+
+    #[test]
+    fn only_the_simulation_simulates() {
+        let device = Use { name: "daftar-device".to_owned(), is_dev: true, features: vec!["simulation".to_owned()] };
+        assert_eq!(room("daftar-tests", std::slice::from_ref(&device)).len(), 1);
+        assert!(room("daftar-sim", &[device]).is_empty());
     }
 
     #[test]

@@ -86,7 +86,8 @@ impl Sealed {
         plain[..32].copy_from_slice(signing);
         plain[32..64].copy_from_slice(opening);
         plain[64..].copy_from_slice(sealing);
-        Ok(Self { salt, cost: Cost::NOW, nonce, sealed: pin::seal(pin, &salt, &nonce, Cost::NOW, plain.as_slice())? })
+        let cost = Cost::now();
+        Ok(Self { salt, cost, nonce, sealed: pin::seal(pin, &salt, &nonce, cost, plain.as_slice())? })
     }
 
     /// Reads six columns from `first` on.

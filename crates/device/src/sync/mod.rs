@@ -21,7 +21,7 @@ pub use files::FilesReport;
 pub use http::{HttpTransport, enrol};
 pub use outbox::run_locked;
 pub use run::run;
-pub use session::Session;
+pub use session::{Session, Step};
 pub use transport::{LinkError, Transport};
 
 use serde::Serialize;

@@ -110,7 +110,11 @@ impl Session {
             Answer::Short(r) => steps.push(Step::Short(r)),
             // One that cannot be read is judged alone: what it brings is lacking still, and is asked for again.
             Answer::Loose(bytes) => match Segment::read(&bytes) {
-                Ok(segment) => steps.push(Step::Loose(Box::new(segment))),
+                Ok(segment) => {
+                    // It may carry on what the page before it brings.
+                    steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
+                    steps.push(Step::Loose(Box::new(segment)));
+                }
                 Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
             },
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),

@@ -1,7 +1,7 @@
 //! Claims about segments, receipts and pages between devices.
 
-use daftar_core::ids::Epoch;
 use daftar_core::ids::Head;
+use daftar_core::ids::{Digest, Epoch};
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::message::{Ruling, Verdict};
@@ -96,6 +96,23 @@ fn a_tampered_segment_is_refused_alone_and_asked_for_again() {
     assert_eq!(b.store.cursor(&team).expect("read").expect("one").ranges, [], "neither is passed over");
     assert_eq!(b.store.apply(&team, &[item(1, &good)], None).expect("applied").changes, 1);
     assert_eq!(b.store.cursor(&team).expect("read").expect("one").ranges, [(1, 1)]);
+}
+
+#[test]
+fn a_cursor_ends_where_the_feeds_chain_is_known_whatever_was_refused() {
+    let mut hq = Hq::new();
+    let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));
+    let team = c("team/imt-1");
+    b.store.apply(&c("reference"), &[hq.reference()], None).expect("applied");
+    a.store.save(&stop(1, "x", "y")).expect("saved");
+    let good = items(&a.store, &team).remove(0);
+    let first = AppliedItem { n: 1, chain: [1; 8], ..good };
+    let broken = AppliedItem { from: 2, n: 4, chain: [4; 8], what: AppliedWhat::Segment(vec![1, 2, 3]) };
+    let end = Cursor { compartment: team.clone(), epoch: Epoch([7; 16]), ranges: vec![(1, 4)], chain: [4; 8], digest: Digest([0; 32]) };
+    b.store.apply(&team, &[first, broken], None).expect("the rest flows");
+    b.store.apply(&team, &[], Some(&end)).expect("the end is heard");
+    let cursor = b.store.cursor(&team).expect("read").expect("one");
+    assert_eq!((cursor.ranges, cursor.chain), (vec![(1, 1)], [1; 8]), "a chain of another place looks like another feed");
 }
 
 #[test]

@@ -76,8 +76,13 @@ fn a_second_officer_gets_the_keys_that_a_colleague_holds_when_he_unlocks() {
     drop(tablet.store);
     let device = open(dir.path()).expect("free");
     let second = hq.enrol(&device, 2, &["team/imt-1", "operation/op-x"]);
-    let closed = device.unlock(&second, PIN).expect("opens").closed();
-    assert_eq!(closed, [c("reference"), c("team/imt-1")], "what the device has already waits for the colleague");
+    let store = device.unlock(&second, PIN).expect("opens");
+    assert_eq!(store.closed(), [c("reference"), c("team/imt-1")], "what the device has already waits for the colleague");
+    // Headquarters tells him of it at his first sync: that ends nothing, what he can open he uses.
+    let both = daftar_wire::message::Access { read: true, write: true };
+    store.grant_notice(&c("team/imt-1"), both).expect("it waits on");
+    assert_eq!(store.closed(), [c("reference"), c("team/imt-1")]);
+    drop(store);
     drop(device.unlock(&first, PIN).expect("opens"));
     let store = device.unlock(&second, PIN).expect("opens");
     assert_eq!(store.closed(), []);

@@ -73,14 +73,11 @@ pub enum Kept {
     BadSignature,
 }
 
-/// An entry of a feed: stream, first change, how many, the feed's chain after it, the segment.
-type FeedEntry = (StreamId, u64, u32, Head, Vec<u8>);
-
 /// All that headquarters holds. A copy of it is yesterday's backup.
 #[derive(Clone)]
 pub struct Held {
     pub epoch: Epoch,
-    feeds: BTreeMap<Compartment, Vec<FeedEntry>>,
+    feeds: BTreeMap<Compartment, Vec<Entry>>,
     chains: Vec<Chain>,
     roots: HashMap<Root, Vec<Cursor>>,
     lineage: HashMap<DeviceId, Token>,

@@ -180,4 +180,12 @@ fn a_form_saves_what_differs_from_what_was_opened_and_overwrites_nobody() {
     // The person who came has a key of another form now; the same form again changes nothing.
     let again = store.amend_form(&team(), id(1), &view.item.state.heads, &view.item.data(), None);
     assert!(matches!(again, Err(Error::Amend(daftar_core::merge::AmendError::Nothing))), "{again:?}");
+    // A list that was emptied is emptied once.
+    let mut form = view.item.data();
+    form["persons"] = serde_json::json!([]);
+    store.amend_form(&team(), id(1), &view.item.state.heads, &form, None).expect("saved");
+    let view = store.show(&team(), &id(1)).expect("there");
+    assert!(!view.item.state.fields.contains_key(&Path::Field(29)), "the list itself has no value");
+    let again = store.amend_form(&team(), id(1), &view.item.state.heads, &view.item.data(), None);
+    assert!(matches!(again, Err(Error::Amend(daftar_core::merge::AmendError::Nothing))), "{again:?}");
 }

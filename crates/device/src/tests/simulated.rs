@@ -15,7 +15,7 @@ use daftar_wire::stream::{StreamHead, StreamId, digest};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{LinkError, Progress, SyncError, SyncReport, Transport, run, run_locked};
+use crate::sync::{LinkError, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked};
 use crate::vault::AppliedWhat;
 use crate::{Device, Store};
 
@@ -348,4 +348,24 @@ fn a_refused_segment_waits_and_is_counted() {
     a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     let refused = sync(&hq, &held, &a, Weather { refuses: true, ..Weather::default() }).expect("the answer is whole");
     assert_eq!((refused.refused, refused.waiting), (1, 1));
+}
+
+#[test]
+fn what_comes_outside_the_feed_is_taken_after_the_page_that_was_said_before_it() {
+    let (hq, _, a, _) = world();
+    a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    let segment = match super::world::items(&a.store, &c("team/imt-1")).remove(0).what {
+        AppliedWhat::Segment(bytes) => bytes,
+        AppliedWhat::Rulings(_) => panic!("a device rules on nothing"),
+    };
+    let item = FeedItem { compartment: c("team/imt-1"), from: 1, n: 1, chain: [0; 8], segment: segment.clone() };
+    let mut session = Session::new(hq.key.verifying_key());
+    let mut heard = Vec::new();
+    for answer in [Answer::Item(item), Answer::Loose(segment)] {
+        let mut reader = FrameReader::default();
+        reader.push(&answer.write());
+        let frame = reader.next().expect("a frame").expect("a whole one");
+        heard.extend(session.hear(&frame).expect("of the protocol"));
+    }
+    assert!(matches!(heard[..], [Step::Page(..), Step::Loose(..)]), "it may carry on what the page brings: {heard:?}");
 }

@@ -101,6 +101,8 @@ impl Store {
         let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
         let mut holes = cursor::holes(tx)?;
         let mut refused = Vec::new();
+        // Of these numbers the feed's chain is known.
+        let mut chains: Vec<(u64, [u8; 8])> = known.iter().filter_map(|k| Some((k.ranges.last()?.1, k.chain))).collect();
         for (item, segment) in items.iter().zip(segments) {
             let outcome = match (&item.what, segment) {
                 (AppliedWhat::Segment(_), Some(readable)) => page.segment(readable)?,
@@ -110,6 +112,7 @@ impl Store {
             };
             cursor::take_out(&mut holes, (item.from, item.n));
             cursor::add(&mut ranges, (item.from, item.n));
+            chains.push((item.n, item.chain));
             if let Err((stream, why)) = outcome {
                 tracing::error!(compartment = %c, n = item.n, why, "an entry of the feed was not taken");
                 cursor::add(&mut holes, (item.n, item.n));
@@ -126,14 +129,15 @@ impl Store {
                 digest: stream::digest_at_hq(tx)?,
             };
             cursor::set_holes(tx, &holes)?;
-            cursor::set_cursor(tx, &without(cursor, &holes))?;
+            cursor::set_cursor(tx, &without(cursor, &holes, &chains))?;
         }
         let mut end_mismatch = false;
         if let Some(end) = end {
             // Of a feed that may only be written to nothing is told, its digest neither.
             end_mismatch = !end.ranges.is_empty() && stream::digest_at_hq(tx)? != end.digest;
             repair::set_differs(tx, end_mismatch)?;
-            cursor::set_cursor(tx, &without(end.clone(), &holes))?;
+            chains.extend(end.ranges.last().map(|r| (r.1, end.chain)));
+            cursor::set_cursor(tx, &without(end.clone(), &holes, &chains))?;
         }
         Ok((done, refused, end_mismatch))
     }
@@ -225,10 +229,20 @@ impl Store {
     }
 }
 
-/// A cursor that leaves open what was refused.
-fn without(mut cursor: Cursor, holes: &cursor::Ranges) -> Cursor {
+/// A cursor that leaves open what was refused. It ends where the feed's chain is known: one that ended elsewhere would look as if it were of
+/// another feed.
+fn without(mut cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
+    if holes.is_empty() {
+        return cursor;
+    }
     holes.iter().for_each(|hole| cursor::take_out(&mut cursor.ranges, *hole));
-    cursor
+    let is_in = |n: u64| cursor.ranges.iter().any(|r| (r.0..=r.1).contains(&n));
+    let (last, chain) = chains.iter().copied().filter(|c| is_in(c.0)).max().unwrap_or((0, [0; 8]));
+    cursor.ranges.retain(|r| r.0 <= last);
+    if let Some(range) = cursor.ranges.last_mut() {
+        range.1 = last;
+    }
+    Cursor { chain, ..cursor }
 }
 
 impl From<std::num::TryFromIntError> for Error {

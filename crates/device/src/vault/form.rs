@@ -99,6 +99,8 @@ fn difference(before: &RecordState, data: &Map<String, Json>) -> Result<BTreeMap
         let path = match path {
             // In an amendment an element's place follows from its key.
             Path::Element(_, _, ELEMENT_PLACE) => continue,
+            // That a keyed list is empty is said by its elements' removal, and by nothing else.
+            Path::Field(list) if schema::field(kind, list).is_some_and(|f| f.shape.elements().is_some()) => continue,
             Path::Element(list, ElementKey::Given(n), field) => {
                 let known = ElementKey::Given(n);
                 let key = match stand_ins.get(&n) {

@@ -74,6 +74,10 @@ impl Store {
             if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
                 self.open_door(door, doors.len())?;
             }
+            // Its key has not been handed over: it stays closed, and all else goes on.
+            if self.vault(c).is_err() {
+                return Ok(());
+            }
         }
         self.refresh_grant(c)
     }

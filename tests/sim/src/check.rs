@@ -1,0 +1,256 @@
+//! What must hold: after each step for what it touched, at quiet points for everything. Never mends, never looks away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::{ChangeName, RecordId};
+use daftar_core::merge::RecordState;
+use daftar_core::record::Kind;
+use daftar_core::value::Path;
+use daftar_device::vault::RecordView;
+use daftar_device::{Error, Verdict};
+
+use crate::broken::{Checked, hold};
+use crate::fault::Fault;
+use crate::model::State;
+use crate::world::World;
+
+/// What officers write.
+const LISTED: &[Kind] = &[Kind::Inspection, Kind::Seizure, Kind::Exhibit, Kind::SurveillanceNote];
+/// A stamp this far ahead of headquarters' time may start again.
+const AHEAD_MS: u64 = 5 * 60_000;
+
+impl World {
+    /// A record on a device is what the model says of the changes that the device holds, and none of those has gone.
+    pub fn check_record(&mut self, t: usize, c: &Compartment, record: &RecordId) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let key = (c.clone(), *record);
+        let before = self.tablets[t].disk.held.get(&key).cloned().unwrap_or_default();
+        let view = match store.show(c, record) {
+            Ok(view) => view,
+            Err(Error::NoRecord(_)) => {
+                let counts = before.iter().filter_map(|n| self.model.fact(n)).any(|f| !f.is_poison);
+                hold!(!counts, "{}: {} has gone from {c}", self.tablets[t].label, self.model.label(record));
+                return Ok(());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let names: BTreeSet<ChangeName> = view.history.iter().map(|h| h.change).collect();
+        let label = format!("{}: {} in {c}", self.tablets[t].label, self.model.label(record));
+        let lost: Vec<_> = before.difference(&names).collect();
+        hold!(lost.is_empty(), "{label}: the device held these changes and does not now: {lost:?}");
+        self.check_history(&view, &label)?;
+        let expected = self.model.state(&names, self.rules);
+        let expected = match expected {
+            Some(state) => state,
+            None => return Ok(()),
+        };
+        compare(&expected, &view.item.state, &label)?;
+        let conflicts: BTreeMap<Path, Vec<_>> = view.conflicts.iter().map(|c| (c.path.clone(), c.sides.clone())).collect();
+        hold!(conflicts.keys().all(|p| expected.conflicts.contains_key(p)), "{label}: a conflict is shown that is none");
+        for (holds, fault) in [
+            (!expected.conflicts.is_empty(), Fault::Conflict),
+            (expected.revived, Fault::VoidOvertaken),
+            (expected.hidden, Fault::Voided),
+            (!expected.revived_elements.is_empty(), Fault::ElementRevived),
+        ] {
+            if holds {
+                self.happened(fault);
+            }
+        }
+        self.tablets[t].disk.held.insert(key, names);
+        Ok(())
+    }
+
+    /// Every change of a history is one that somebody made, as he made it, and counts.
+    fn check_history(&self, view: &RecordView, label: &str) -> Checked {
+        for entry in &view.history {
+            let Some(fact) = self.model.fact(&entry.change) else {
+                return Err(crate::broken::Broken(format!("{label}: nobody made change {}", entry.change)));
+            };
+            hold!(
+                (fact.op, &fact.set, fact.device) == (entry.op, &entry.set.iter().cloned().collect(), entry.device)
+                    && fact.parents == entry.parents.iter().copied().collect(),
+                "{label}: change {} is not what was saved: {entry:?}, {fact:?}",
+                entry.change
+            );
+            let counts = entry.ruling.as_ref().is_none_or(|(v, _)| *v == Verdict::Accepted);
+            hold!(counts, "{label}: change {} was ruled out: {:?}", entry.change, entry.ruling);
+        }
+        Ok(())
+    }
+
+    /// All records that a device holds, in the compartments that its officer reads, and that nothing more is listed.
+    pub fn check_all_records(&mut self, t: usize) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let open: BTreeSet<Compartment> = store.compartments().into_iter().collect();
+        let keys: Vec<(Compartment, RecordId)> = self.model.records().keys().filter(|(c, _)| open.contains(c)).cloned().collect();
+        for (c, record) in keys {
+            if store.find(&record)?.contains(&c) {
+                self.check_record(t, &c, &record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was receipted is at headquarters, and only what was receipted has left the queue.
+    pub fn check_queue(&mut self, t: usize) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        for c in store.compartments() {
+            for waiting in store.unsent(&c)? {
+                let held = waiting.from - 1;
+                let at_hq = self.hq.held(&waiting.stream)?;
+                hold!(held <= at_hq || self.tablets[t].is_forked(), "{c}: {held} changes are off the queue and headquarters has {at_hq}");
+                let before = self.tablets[t].disk.receipted.insert(waiting.stream.clone(), held).unwrap_or(0);
+                hold!(held >= before, "{c}: {before} changes were receipted and {held} are");
+            }
+        }
+        Ok(())
+    }
+
+    /// A save's stamp rises, or starts again from a time that was ahead; a foreign clock moved it by no more than it may.
+    pub fn check_stamp(&mut self, t: usize, c: &Compartment, record: &RecordId, name: &ChangeName) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let device_now = self.tablets[t].device().now_ms();
+        let view = store.show(c, record)?;
+        let Some(entry) = view.history.iter().find(|h| h.change == *name) else {
+            return Err(crate::broken::Broken("a change that was saved is not in its record's history".into()));
+        };
+        let tablet = &mut self.tablets[t];
+        let last = tablet.disk.stamps.insert(c.clone(), entry.stamp);
+        if let Some(last) = last {
+            let was_ahead = last.ms > self.now_ms + AHEAD_MS;
+            hold!(entry.stamp > last || was_ahead, "{c}: stamp {:?} follows {last:?}", entry.stamp);
+        }
+        // Another's stamp was believed by the clock as it stood when that came.
+        let most = tablet.latest_ms + AHEAD_MS + 1;
+        hold!(entry.stamp.ms <= most, "{c}: a foreign clock moved the stamp to {}, the device's is {device_now}", entry.stamp.ms);
+        Ok(())
+    }
+
+    /// Everything, once all devices have exchanged without a fault: equal audiences hold the same, and it is what the model says of all changes.
+    pub fn check_quiet(&mut self, t: usize, thorough: bool) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let label = self.tablets[t].label.clone();
+        let readable = self.tablets[t].person().map(|p| p.may_read()).unwrap_or_default();
+        hold!(store.closed().is_empty(), "{label}: {:?} stays closed", store.closed());
+        hold!(
+            store.compartments().into_iter().collect::<BTreeSet<_>>() == readable,
+            "{label}: open are {:?}, and not {readable:?}",
+            store.compartments()
+        );
+        hold!(store.waiting()? == 0, "{label}: {} changes wait after a quiet exchange", store.waiting()?);
+        for c in &readable {
+            hold!(store.digest(c)? == self.hq.digest(c)?, "{label}: the digest of {c} is not headquarters'");
+        }
+        let records: Vec<(Compartment, RecordId)> = self.model.records().keys().filter(|(c, _)| readable.contains(c)).cloned().collect();
+        for (c, record) in records {
+            let all: BTreeSet<ChangeName> = self.model.records()[&(c.clone(), record)].iter().copied().collect();
+            let expected: BTreeSet<ChangeName> =
+                all.into_iter().filter(|n| self.is_at_hq(n) && self.model.fact(n).is_some_and(|f| !f.is_poison)).collect();
+            if expected.is_empty() {
+                continue;
+            }
+            if thorough {
+                self.check_record(t, &c, &record)?;
+            }
+            let held = self.tablets[t].disk.held.get(&(c.clone(), record)).cloned().unwrap_or_default();
+            hold!(
+                !thorough || held == expected,
+                "{label}: of {} in {c} it holds {} of {}",
+                self.model.label(&record),
+                held.len(),
+                expected.len()
+            );
+        }
+        if thorough {
+            self.check_lists(t, &readable)?;
+            let verified = store.verify()?;
+            hold!(verified.bad.is_empty(), "{label}: does not verify: {:?}", verified.bad);
+        }
+        Ok(())
+    }
+
+    /// The lists show every record that is not hidden, and no other; and they count the conflicts that are open.
+    fn check_lists(&mut self, t: usize, readable: &BTreeSet<Compartment>) -> Checked {
+        let store = self.tablet(t)?.unlocked_store()?;
+        let label = self.tablets[t].label.clone();
+        let held: Vec<_> = self.tablets[t].disk.held.iter().filter(|((c, _), _)| readable.contains(c)).collect();
+        let states: Vec<_> =
+            held.into_iter().filter_map(|((c, r), names)| Some((c.clone(), *r, self.model.state(names, self.rules)?))).collect();
+        let shown: BTreeSet<(Compartment, RecordId)> = states.iter().filter(|s| !s.2.hidden).map(|s| (s.0.clone(), s.1)).collect();
+        let open: BTreeSet<(Compartment, RecordId)> =
+            states.iter().filter(|s| !s.2.hidden && s.2.is_in_conflict()).map(|s| (s.0.clone(), s.1)).collect();
+        let listed: BTreeSet<_> =
+            store.list(LISTED, None, usize::MAX)?.items.into_iter().map(|item| (item.compartment, item.record)).collect();
+        hold!(
+            listed == shown,
+            "{label}: listed and hidden {:?}, shown and not listed {:?}",
+            listed.difference(&shown),
+            shown.difference(&listed)
+        );
+        let asked: BTreeSet<_> = store.in_conflict()?.into_iter().map(|item| (item.compartment, item.record)).collect();
+        hold!(asked == open, "{label}: in conflict are listed {asked:?} and are {open:?}");
+        Ok(())
+    }
+
+    /// Whether a change can have reached headquarters.
+    fn is_at_hq(&self, name: &ChangeName) -> bool {
+        self.at_hq.contains(name)
+    }
+
+    /// Headquarters holds every acknowledged save once, nothing that nobody made, and verifies.
+    pub fn check_hq(&mut self) -> Checked {
+        self.hq.verify()?;
+        let compartments: BTreeSet<Compartment> = self.model.records().keys().map(|(c, _)| c.clone()).collect();
+        let mut at_hq = BTreeSet::new();
+        for c in compartments {
+            let counted = self.hq.counted(&c)?;
+            for held in self.hq.feed(&c)? {
+                let made = self.model.fact(&held.name).is_some();
+                // Headquarters' own grants stand in every feed.
+                let is_own = held.device == self.hq.id();
+                let header = daftar_wire::change::read_header(&held.entry.header);
+                hold!(made || is_own, "{c}: headquarters holds change {} that nobody made: {header:?}", held.name);
+            }
+            let twice: Vec<_> = counted.iter().filter(|(n, times)| **times > 1 && !self.may_be_twice(n)).collect();
+            hold!(twice.is_empty(), "{c}: in headquarters' feed twice: {twice:?}");
+            // A bad change is judged alone, and nothing else is.
+            let ruled: BTreeSet<ChangeName> =
+                self.hq.rulings(&c)?.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();
+            let poison: BTreeSet<ChangeName> =
+                counted.keys().filter(|n| self.model.fact(n).is_some_and(|f| f.is_poison)).copied().collect();
+            hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
+            at_hq.extend(counted.into_keys());
+        }
+        for tablet in self.tablets.iter().filter(|t| !t.is_forked()) {
+            let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n)).collect();
+            hold!(missing.is_empty(), "{}: acknowledged and not at headquarters: {missing:?}", tablet.label);
+        }
+        self.at_hq = at_hq;
+        Ok(())
+    }
+
+    /// A clone's changes may stand in two streams: under one name they are one change.
+    fn may_be_twice(&self, name: &ChangeName) -> bool {
+        self.model.fact(name).is_some_and(|f| self.tablets.iter().any(|t| t.was_copied && t.id == f.device))
+    }
+}
+
+/// The engine's state against the model's.
+fn compare(expected: &State, state: &RecordState, label: &str) -> Checked {
+    let open: BTreeMap<Path, Vec<_>> =
+        state.conflicts.iter().map(|(p, sides)| (p.clone(), sides.iter().map(|s| (s.change, s.value.clone())).collect())).collect();
+    hold!(state.fields == expected.fields, "{label}: fields are {:?}, by the book {:?}", state.fields, expected.fields);
+    hold!(open == expected.conflicts, "{label}: in conflict are {open:?}, by the book {:?}", expected.conflicts);
+    hold!(state.heads == expected.heads, "{label}: heads are {:?}, by the book {:?}", state.heads, expected.heads);
+    let engine = (state.hidden, state.flags.revived, state.flags.missing_parent, state.changes as usize);
+    let book = (expected.hidden, expected.revived, expected.missing_parent, expected.changes);
+    hold!(engine == book, "{label}: (hidden, revived, parent missing, changes) are {engine:?}, by the book {book:?}");
+    hold!(state.revived_elements == expected.revived_elements, "{label}: revived elements are {:?}", state.revived_elements);
+    for (list, keys) in &expected.shown {
+        let shown = state.shown_elements(*list);
+        hold!(shown == *keys, "{label}: list {list} shows {shown:?}, by the book {keys:?}");
+    }
+    Ok(())
+}

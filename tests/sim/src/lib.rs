@@ -1,0 +1,21 @@
+//! The seeded simulation: one server and a dozen devices over thirty days, the real core, wire, device and server, everything else simulated.
+//! Never part of a program that ships.
+
+mod broken;
+mod check;
+mod content;
+pub mod errors;
+pub mod fault;
+pub mod hq;
+pub mod link;
+pub mod model;
+pub mod rng;
+mod rogue;
+pub mod run;
+pub mod set;
+pub mod steps;
+pub mod tablet;
+pub mod trace;
+pub mod world;
+
+pub use broken::{Broken, Checked};

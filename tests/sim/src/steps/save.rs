@@ -1,0 +1,58 @@
+//! An act is saved, and the model told. Never saves what the step did not choose.
+
+use std::collections::BTreeSet;
+
+use daftar_core::record::{Kind, field_named};
+use daftar_core::value::{Path, Value};
+use daftar_device::vault::{Act, Saved};
+
+use crate::broken::{Checked, hold};
+use crate::model::Fact;
+use crate::trace::short;
+use crate::world::World;
+
+/// Saves, tells the model what was made, and checks what the device shows now.
+pub fn save(world: &mut World, t: usize, act: &Act) -> Checked<Saved> {
+    let store = world.tablet(t)?.unlocked_store()?;
+    let before = store.show(&act.compartment, &act.record).ok().map(|v| v.item.state);
+    let saved = store.save(act)?;
+    let kind = before.as_ref().map_or(act.kind, |s| s.kind);
+    let heads = before.map(|s| s.heads).unwrap_or_default();
+    let parents = Some(act.parents.clone().unwrap_or(heads));
+    told(world, t, &Act { parents, ..act.clone() }, kind, &saved)?;
+    Ok(saved)
+}
+
+/// Tells the model of an act that was saved on what its parents say.
+pub fn told(world: &mut World, t: usize, act: &Act, kind: Kind, saved: &Saved) -> Checked {
+    let parents: BTreeSet<_> = act.parents.clone().unwrap_or_default().into_iter().collect();
+    let mut set = act.set.clone();
+    if let Some(number) = &saved.number {
+        hold!(
+            world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].was_copied,
+            "number {number} is given twice"
+        );
+        set.extend(field_named(kind, "number").map(|f| (Path::Field(f.number), Value::Text(number.clone()))));
+    }
+    hold!(world.model.fact(&saved.name).is_none(), "two acts have one name");
+    let device = world.tablets[t].id;
+    world.model.add(Fact {
+        name: saved.name,
+        compartment: act.compartment.clone(),
+        record: act.record,
+        kind,
+        device,
+        op: act.op,
+        parents,
+        set,
+        is_poison: false,
+    });
+    let disk = &mut world.tablets[t].disk;
+    disk.own.insert(saved.name);
+    disk.held.entry((act.compartment.clone(), act.record)).or_default().insert(saved.name);
+    world.check_stamp(t, &act.compartment, &act.record, &saved.name)?;
+    world.check_record(t, &act.compartment, &act.record)?;
+    let label = world.model.label(&act.record);
+    world.say(t, &format!("{} {label} in {} as {}", act.op.name(), act.compartment, short(&saved.name.0)));
+    Ok(())
+}

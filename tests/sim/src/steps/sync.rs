@@ -1,0 +1,173 @@
+//! A sync over whatever link there is. Checks what may have been said over it, and what came of it.
+
+use std::sync::Arc;
+
+use daftar_core::compartment::Compartment;
+use daftar_core::ids::RecordId;
+use daftar_device::Store;
+use daftar_device::sync::{LinkError, SyncError, SyncReport, run};
+use daftar_wire::segment::Segment;
+
+use crate::broken::{Checked, hold};
+use crate::fault::Fault;
+use crate::link::{Heard, Link, Plan, block_on};
+use crate::world::World;
+
+/// Old segments that come again in one exchange.
+const REPLAYED: usize = 5;
+
+pub fn can(world: &World, t: usize) -> bool {
+    world.tablets[t].unlocked.is_some()
+}
+
+/// The device syncs over a link that is good as often as not.
+pub fn step(world: &mut World, t: usize) -> Checked {
+    let (plan, fault) = plan(world, t);
+    fault.into_iter().for_each(|f| world.happened(f));
+    sync(world, t, plan)
+}
+
+fn plan(world: &mut World, t: usize) -> (Plan, Option<Fault>) {
+    let rng = &mut world.rng;
+    match rng.below(20) {
+        0 | 1 => (Plan::CutQuestion { thousandths: rng.below(1001), heard: rng.in_hundred(50) }, Some(Fault::CutQuestion)),
+        2 | 3 => (Plan::CutAnswer { thousandths: rng.below(1001) }, Some(Fault::CutAnswer)),
+        4 => (Plan::ReplyLost, Some(Fault::ReplyLost)),
+        5 => (Plan::Twice, Some(Fault::Twice)),
+        6 => (replay(world, t), Some(Fault::Replay)),
+        7 => (Plan::AlteredQuestion { segment: rng.number(), byte: rng.number() }, Some(Fault::AlteredUp)),
+        8 => (Plan::AlteredAnswer { answer: rng.number(), byte: rng.number() }, Some(Fault::AlteredDown)),
+        9 => match rng.below(6) {
+            0 => (Plan::Fails(LinkError::Portal), Some(Fault::Portal)),
+            1 => (Plan::Fails(LinkError::Busy { retry_after_seconds: Some(30) }), Some(Fault::Busy)),
+            2 => (Plan::Fails(LinkError::NotHq("another certificate".into())), Some(Fault::LinkError)),
+            3 => (Plan::Fails(LinkError::Refused(403)), Some(Fault::LinkError)),
+            4 => (Plan::Fails(LinkError::Status(500)), Some(Fault::LinkError)),
+            _ => (Plan::Fails(LinkError::NoLink("unreachable".into())), Some(Fault::LinkError)),
+        },
+        _ => (Plan::Clean, None),
+    }
+}
+
+/// Mostly the device's own earlier segments: others' are refused at the door.
+fn replay(world: &mut World, t: usize) -> Plan {
+    let id = world.tablets[t].id;
+    let is_own = |bytes: &&Vec<u8>| Segment::outline(bytes).is_ok_and(|o| o.stream.device == id);
+    let mut old: Vec<Vec<u8>> = world.sent.iter().filter(is_own).take(REPLAYED).cloned().collect();
+    old.extend(world.rng.pick(&world.sent).cloned());
+    Plan::Replayed { old, order: world.rng.number() }
+}
+
+/// One sync of whoever is unlocked.
+pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
+    let store = world.tablet(t)?.unlocked_store()?;
+    let name = name(&plan);
+    if matches!(plan, Plan::AlteredAnswer { .. }) {
+        world.expect_error("an entry of the feed was not taken");
+    }
+    if world.tablets[t].was_copied {
+        world.expect_error("an entry of the feed was not taken");
+        world.expect_error("headquarters holds another history of this stream");
+    }
+    let (outcome, heard) = exchange(world, t, &store, plan.clone())?;
+    if heard.loose > 0 {
+        world.happened(Fault::Joined);
+    }
+    if heard.wanted > 0 {
+        world.happened(Fault::Gap);
+    }
+    let said = match &outcome {
+        Ok(r) => format!("ok up {} down {} waiting {} in {}", r.sent_changes, r.received_changes, r.waiting, r.requests),
+        Err(e) => format!("{} waiting {}", e.code(), store.waiting()?),
+    };
+    world.say(t, &format!("syncs {name}: {said}"));
+    check_confined(world, t, &heard)?;
+    check_outcome(world, t, &plan, &outcome, &heard)?;
+    check_delivered(world, t, outcome.is_ok() && !matches!(plan, Plan::AlteredAnswer { .. }), &heard)?;
+    world.check_queue(t)?;
+    world.keep_sent(heard.segments);
+    store.tend()?;
+    Ok(())
+}
+
+/// The exchange itself.
+fn exchange(world: &World, t: usize, store: &Arc<Store>, plan: Plan) -> Checked<(Result<SyncReport, SyncError>, Heard)> {
+    let row = world.hq.device(&world.tablets[t].id)?;
+    let link = Link::new(world.hq.service(), row, plan);
+    let outcome = block_on(run(store, &link, &|_| ()));
+    Ok((outcome, link.heard()))
+}
+
+fn name(plan: &Plan) -> &'static str {
+    match plan {
+        Plan::Clean => "",
+        Plan::Fails(_) => "without a link",
+        Plan::CutQuestion { .. } => "with its question cut",
+        Plan::CutAnswer { .. } => "with the answer cut",
+        Plan::ReplyLost => "and hears nothing",
+        Plan::Twice => "twice over",
+        Plan::Replayed { .. } => "with old segments, reordered",
+        Plan::AlteredQuestion { .. } => "with a byte altered upwards",
+        Plan::AlteredAnswer { .. } => "with a byte altered downwards",
+        Plan::DropsSilently => "over a link that drops",
+        Plan::Leaks(_) => "over a link that leaks",
+    }
+}
+
+/// No compartment is named to, or sent by, an officer who has no grant there.
+fn check_confined(world: &World, t: usize, heard: &Heard) -> Checked {
+    let Some(person) = world.tablets[t].person() else { return Ok(()) };
+    let (reads, writes) = (person.may_read(), person.may_write());
+    let leaked: Vec<&Compartment> = heard.named.difference(&reads).collect();
+    hold!(leaked.is_empty(), "{}: told of {leaked:?}", person.handle);
+    let others: Vec<_> = heard.receipted.iter().filter(|d| **d != world.tablets[t].id).collect();
+    hold!(others.is_empty(), "{}: receipts for other devices: {others:?}", person.handle);
+    let sent: Vec<&Compartment> = heard.sent.difference(&writes).collect();
+    hold!(sent.is_empty(), "{}: sent {sent:?}", person.handle);
+    Ok(())
+}
+
+/// A good link leads to a good sync, and a bad one to the error that names it.
+fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncReport, SyncError>, heard: &Heard) -> Checked {
+    if world.tablets[t].is_forked() {
+        return Ok(());
+    }
+    let label = &world.tablets[t].label;
+    match (plan, outcome) {
+        (Plan::Clean | Plan::Twice, Ok(r)) => {
+            hold!(r.waiting == 0, "{label}: {} changes wait after a good exchange", r.waiting);
+            hold!(heard.refused.is_empty(), "{label}: segments were refused: {:?}", heard.refused);
+        }
+        (Plan::Clean | Plan::Twice, Err(e)) => hold!(false, "{label}: a good link failed: {e}"),
+        (Plan::Fails(link), Err(SyncError::Link(e))) => hold!(e == link, "{label}: {link} was told as {e}"),
+        (Plan::Fails(link), other) => hold!(false, "{label}: {link} was told as {other:?}"),
+        (Plan::CutQuestion { .. } | Plan::CutAnswer { .. } | Plan::ReplyLost, Ok(_)) => hold!(false, "{label}: a cut was told as success"),
+        (Plan::CutQuestion { .. } | Plan::CutAnswer { .. } | Plan::ReplyLost, Err(e)) => {
+            hold!(matches!(e, SyncError::Link(LinkError::NoLink(_))), "{label}: a cut was told as {e}");
+        }
+        (Plan::Replayed { .. } | Plan::AlteredQuestion { .. } | Plan::AlteredAnswer { .. }, Ok(_) | Err(_)) => {}
+        (Plan::DropsSilently | Plan::Leaks(_), Ok(_) | Err(_)) => {}
+    }
+    Ok(())
+}
+
+/// What was handed over is there, if the exchange was whole; and every record that it touched is what the model says.
+fn check_delivered(world: &mut World, t: usize, whole: bool, heard: &Heard) -> Checked {
+    let store = world.tablet(t)?.unlocked_store()?;
+    let open = store.compartments();
+    for ((c, record), names) in &heard.delivered {
+        let key: (Compartment, RecordId) = (c.clone(), *record);
+        if !world.model.records().contains_key(&key) || !open.contains(c) {
+            continue;
+        }
+        world.check_record(t, c, record)?;
+        let held = world.tablets[t].disk.held.get(&key);
+        let missing = names.iter().filter(|n| held.is_none_or(|h| !h.contains(n))).count();
+        let label = world.model.label(record);
+        hold!(
+            !whole || missing == 0 || world.tablets[t].is_forked(),
+            "{label} in {c}: {missing} changes were handed over and are not there"
+        );
+    }
+    Ok(())
+}
