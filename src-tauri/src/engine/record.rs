@@ -326,6 +326,7 @@ mod tests {
             reason: None,
             ruling: None,
             waiting: false,
+            ahead: false,
         }
     }
 
