@@ -2,7 +2,12 @@
 
 mod down;
 mod enrol;
+mod heads;
 mod judge;
+mod keep;
+mod lineage;
+mod prepare;
+mod relay;
 mod up;
 
 use std::collections::HashMap;
@@ -10,17 +15,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use daftar_core::ids::{DeviceId, OfficerId};
-use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice};
+use daftar_wire::message::{Answer, Ask, Cursor, End, Heads, Hello, Notice};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
+use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
 
+use crate::epoch::{self, Past};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
+use crate::store::meta::{self, Doubt, Life};
 use crate::store::people::Device;
 use crate::store::{cursor, people};
 
 pub use enrol::EnrolError;
+
+use down::Down;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +50,8 @@ pub struct Service {
     committed: watch::Sender<Option<Instant>>,
     /// When each device has spoken and how many changes were taken from it, not written down yet.
     contacts: Mutex<HashMap<DeviceId, (u64, u64)>>,
+    /// When each stream was last asked for from its beginning.
+    asked_anew: Mutex<HashMap<StreamId, u64>>,
 }
 
 /// The other end of an exchange.
@@ -48,13 +60,22 @@ struct Peer {
     key: VerifyingKey,
 }
 
+/// What the server is to a device, at one moment.
+struct Standing {
+    life: Life,
+    /// The device's cursors name another.
+    is_new_epoch: bool,
+    /// What it says of who may read is confirmed.
+    is_confirmed: bool,
+}
+
 /// The other end has gone: there is nobody to tell.
 struct Gone;
 
 impl Service {
     /// A service over an opened headquarters.
     pub fn new(hq: Arc<Headquarters>) -> Self {
-        Self { hq, committed: watch::Sender::new(None), contacts: Mutex::default() }
+        Self { hq, committed: watch::Sender::new(None), contacts: Mutex::default(), asked_anew: Mutex::default() }
     }
 
     /// The headquarters that it serves.
@@ -82,13 +103,19 @@ impl Service {
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
+        if let Some(lineage) = hello.lineage {
+            // Kept before it is answered, and before anything that a copy brings.
+            let id = device.id;
+            let anew = self.blocking(move |hq| hq.store.write(|tx| lineage::follow(hq, tx, &id, &lineage))).await?;
+            if let Some(digit) = anew {
+                let _ = say(answers, Answer::Notice(Notice::Anew { digit })).await;
+            }
+        }
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
-        if !up.ended {
-            return Ok(exchanged);
-        }
-        let (ended, sent) = match self.answer(&peer, hello, answers).await? {
+        let Some(heads) = up.heads else { return Ok(exchanged) };
+        let (ended, sent) = match self.answer(&peer, hello, heads, answers).await? {
             Ok(sent) => (true, sent),
             Err(Gone) => (false, 0),
         };
@@ -96,14 +123,59 @@ impl Service {
         Ok(exchanged)
     }
 
-    async fn answer(&self, peer: &Peer, hello: Hello, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
-        let (device, root) = (peer.device, hello.root);
-        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &root))).await?;
-        let Some(known) = known else {
-            let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
-            return Ok(say(answers, Answer::Notice(Notice::RootUnknown)).await.and(say(answers, end).await).map(|()| 0));
+    async fn answer(
+        &self,
+        peer: &Peer,
+        hello: Hello,
+        heads: Vec<Heads>,
+        answers: &Sender<Answer>,
+    ) -> Result<std::result::Result<u64, Gone>> {
+        let (device, began) = (peer.device, hello.root);
+        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &began))).await?;
+        let is_known = known.is_some();
+        let list = merged(known.unwrap_or_default(), hello.cursors);
+        let standing = self.standing(list.clone()).await?;
+        if standing.is_new_epoch && say(answers, Answer::Notice(Notice::NewEpoch { epoch: standing.life.epoch })).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        let mut left = hello.budget.unwrap_or(u64::MAX);
+        // After a restore nothing leaves before an administrator has confirmed who may still read.
+        let reading = if standing.is_confirmed { hello.officers } else { Vec::new() };
+        let (sent, is_all) = match self.compare(peer, &reading, heads, &mut left, answers).await? {
+            Ok(compared) => compared,
+            Err(Gone) => return Ok(Err(Gone)),
         };
-        self.send_down(peer, hello, known, answers).await
+        if !is_known && say(answers, Answer::Notice(Notice::RootUnknown)).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        if !is_known || !standing.is_confirmed {
+            let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
+            return Ok(say(answers, end).await.map(|()| sent));
+        }
+        let down = Down { life: standing.life, officers: reading, began, list, left, more: !is_all };
+        Ok(self.send_down(peer, down, answers).await?.map(|down| sent + down))
+    }
+
+    /// What this server is to a device with these cursors; a server that was set back notices it here.
+    async fn standing(&self, cursors: Vec<Cursor>) -> Result<Standing> {
+        self.blocking(move |hq| {
+            let past = hq.store.read(|tx| epoch::past(tx, &meta::life(tx)?, &cursors))?;
+            if past == Past::SetBack {
+                hq.store.write(|tx| {
+                    // Another exchange may have noticed the same meanwhile.
+                    if epoch::past(tx, &meta::life(tx)?, &cursors)? == Past::SetBack { epoch::set_back(hq, tx) } else { Ok(false) }
+                })?;
+            }
+            hq.store.read(|tx| {
+                let life = meta::life(tx)?;
+                Ok(Standing {
+                    life,
+                    is_new_epoch: cursors.iter().any(|c| c.epoch != life.epoch),
+                    is_confirmed: meta::doubt(tx, Doubt::Restored)?.is_none(),
+                })
+            })
+        })
+        .await
     }
 
     /// Remembers that a device has spoken: no exchange waits for the disk only for this.

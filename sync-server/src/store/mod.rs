@@ -1,9 +1,12 @@
 //! What headquarters keeps: feeds, streams, people, codes, cursors. All SQL of the server stands in this folder, and nothing else does.
 
+pub mod branch;
 pub(crate) mod console;
 pub mod cursor;
 pub mod enrolment;
+pub mod erasure;
 pub mod feed;
+pub mod lineage;
 pub mod meta;
 pub mod people;
 pub mod projection;

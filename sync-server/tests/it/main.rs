@@ -3,7 +3,10 @@
 mod console;
 mod enrolment;
 mod exchange;
+mod faults;
 mod feeds;
+mod lives;
 mod overtls;
 mod projection;
+mod replica;
 mod support;
