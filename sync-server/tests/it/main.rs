@@ -2,6 +2,7 @@
 
 mod console;
 mod enrolment;
+mod erasure;
 mod exchange;
 mod faults;
 mod feeds;
