@@ -1,5 +1,6 @@
 //! Claims about a device as a whole, each on real files.
 
+mod erasure;
 mod exchange;
 mod figures;
 mod opening;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Digest, Epoch};
-use daftar_wire::message::{Cursor, FeedVerdict};
+use daftar_wire::message::{Cursor, FeedVerdict, Verdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
 use rusqlite::TransactionBehavior;
@@ -116,6 +116,10 @@ impl Store {
             cursor::set_cursor(&tx, &without(end.clone(), &holes))?;
         }
         tx.commit()?;
+        if items.iter().any(|i| matches!(&i.what, AppliedWhat::Rulings(v) if v.rulings.iter().any(|r| r.verdict == Verdict::Erased))) {
+            // What was erased shall not stay in the log of writes either.
+            conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         drop(conn);
         let mut stamp = held(&self.stamp);
         *stamp = stamp.seen(done.last, self.now_ms());

@@ -46,7 +46,7 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     conn.execute_batch(&pragma)?;
     let cache = (CACHE_KIB / files.max(1)).max(CACHE_KIB_MIN);
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
          PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-{cache};
          PRAGMA wal_autocheckpoint={WAL_PAGES_MAX};"
     ))

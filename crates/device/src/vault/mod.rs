@@ -4,6 +4,7 @@
 mod apply;
 mod cursor;
 mod directory;
+mod erase;
 pub(crate) mod file;
 mod fork;
 mod form;
