@@ -5,4 +5,5 @@ mod cuts;
 mod exchange;
 mod fake_server;
 mod golden;
+mod identity;
 mod unknown_fields;
