@@ -34,8 +34,8 @@ pub fn restore(folder: &Folder, from: &Path, clock: Arc<dyn Clock>) -> Result<Re
     if !from.is_file() {
         return Err(Error::Refused(format!("there is no backup {}", from.display())));
     }
-    let _alone = folder.hold()?;
     let keys = Keys::read(folder)?;
+    let _alone = folder.hold()?;
     let key = folder.backup_key()?;
     let (opened, copy) = (backup::beside(&folder.database(), "restoring"), backup::beside(&folder.database(), "copy"));
     backup::remove(&opened)?;

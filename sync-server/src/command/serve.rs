@@ -11,7 +11,6 @@ use tracing_subscriber::EnvFilter;
 use super::{open, print};
 use crate::error::Result;
 use crate::http::{App, Server};
-use crate::keys::Folder;
 use crate::project::Projector;
 use crate::service::Service;
 
@@ -37,8 +36,8 @@ impl Serve {
             .with_target(false)
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init();
-        let _alone = Folder::new(&self.data).hold()?;
         let hq = Arc::new(open(self.data)?);
+        let _alone = hq.folder.hold()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let projector = Arc::new(Projector::open(&hq)?);

@@ -168,3 +168,47 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic inside a transaction rolled it back: the connection is as good as before.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{feed, meta, people};
+
+    #[test]
+    fn a_database_of_the_first_version_opens_with_all_that_it_held() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, key) = (folder.path().join("daftar.db"), DatabaseKey::new([7; 32]));
+        let mut conn = open_encrypted(&path, &key, true, Durability::Full).expect("a new database");
+        Migrations::from_slice(&MIGRATIONS[..1]).to_latest(&mut conn).expect("the first version");
+        conn.execute_batch(
+            "INSERT INTO compartment VALUES (1, 'team/imt-1');
+             INSERT INTO stream VALUES (5, 1, zeroblob(16), zeroblob(16), 3, zeroblob(32), 2);
+             INSERT INTO feed VALUES (1, 1, 1, 5, 1, 3, zeroblob(32), zeroblob(32), NULL, 0, x'00');
+             INSERT INTO feed_head VALUES (1, 1, zeroblob(32));
+             INSERT INTO device VALUES (zeroblob(16), 'tablet', 'imt-1', zeroblob(32), 4, 1);
+             INSERT INTO hq_record VALUES (1, zeroblob(16), zeroblob(32));",
+        )
+        .expect("rows");
+        drop(conn);
+        let store = Store::open(path, key, false).expect("it opens");
+        let hq = daftar_core::ids::DeviceId([9; 16]);
+        store
+            .read(|tx| {
+                assert!(!tx.prepare("PRAGMA foreign_key_check")?.exists([])?, "who refers to whom is as it was");
+                let place = meta::compartments(tx)?.remove(0);
+                let stream = daftar_wire::stream::StreamId {
+                    compartment: place.name.clone(),
+                    device: daftar_core::ids::DeviceId([0; 16]),
+                    incarnation: daftar_core::ids::Incarnation([0; 16]),
+                };
+                let row = feed::stream(tx, &place, &stream)?;
+                assert_eq!((row.id, row.n, row.backed_up, row.split), (Some(5), 3, 2, None));
+                assert_eq!(feed::changes(tx, &place)?, 3);
+                assert_eq!(people::record_heads(tx, &place, &daftar_core::ids::RecordId([0; 16]))?.len(), 1);
+                assert_eq!(people::digits(tx, Some("imt-1"), &hq)?, [4]);
+                Ok(())
+            })
+            .expect("readable");
+        assert!(store.write(|tx| Ok(tx.execute("DELETE FROM compartment", [])?)).is_err(), "and is looked after again");
+    }
+}

@@ -182,6 +182,20 @@ async fn what_was_erased_does_not_come_back_by_any_road() {
 }
 
 #[tokio::test]
+async fn the_rest_of_a_run_comes_later_and_its_seed_is_not_kept_again() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let whole = device.write(TEAM, 6);
+    world.exchange(&device, device.hello(), &[bytes(&cut(&whole, 0, 3))]).await;
+    let name = whole.entries[0].name(&c(TEAM));
+    erase::erase(&world.hq, &c(TEAM), Target::Change(name), "order 9").expect("erased");
+    world.exchange(&device, device.hello(), &[bytes(&cut(&whole, 3, 6))]).await;
+    let image = world.hq.store.read(|tx| Ok(pages(tx))).expect("readable");
+    assert!(!contains(&image, &whole.runs[0].seed), "from it and a guess the guess could be checked");
+    assert_eq!(bad(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_erasure_needs_an_order_and_something_to_erase_that_is_not_headquarters_own() {
     let world = World::new();
     let Written { record, name, device, .. } = written(&world).await;

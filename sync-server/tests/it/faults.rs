@@ -1,10 +1,11 @@
 //! Forks, copies of devices, streams that come by another road, heads that are compared.
 
-use daftar_core::authorize::Role;
+use daftar_core::authorize::{Register as _, Role};
 use daftar_core::change::Op;
 use daftar_core::compartment::Agency;
 use daftar_core::ids::{DeviceId, Head, RecordId};
 use daftar_sync_server::project::Projector;
+use daftar_sync_server::register::Known;
 use daftar_sync_server::verify;
 use daftar_wire::message::{self, Answer, Ask, Heads, Hello, Lineage, Notice};
 use daftar_wire::segment::Segment;
@@ -153,6 +154,17 @@ async fn a_stream_that_another_device_brings_is_judged_as_if_its_writer_had_sent
         .collect();
     assert_eq!(rulings, ["not_this_device"]);
     assert!(segments(&told, TEAM).iter().all(|s| s.stream != good.stream), "nobody is sent his own stream");
+}
+
+#[tokio::test]
+async fn an_officer_on_two_devices_is_known_on_both() {
+    let world = World::new();
+    let one = world.device("a", "imt-1").await;
+    let two = world.enrolled("a", false).await;
+    let mut known = Known::default();
+    let devices = [one.enrolled.device, two.enrolled.device];
+    world.hq.store.read(|tx| devices.iter().try_for_each(|d| known.learn(tx, &one.author, Some(d)))).expect("readable");
+    assert!(devices.iter().all(|d| known.is_enrolled(&one.author, d)), "streams of both may come in one exchange");
 }
 
 #[tokio::test]

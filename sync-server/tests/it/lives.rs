@@ -130,6 +130,8 @@ struct Lost {
     b: Device,
     /// Of a team that is new since.
     late: Device,
+    /// Added since, and revoked since.
+    gone: OfficerId,
     /// Holds all of it.
     relay: Device,
     later: Segment,
@@ -151,11 +153,13 @@ async fn lost(world: &World) -> Lost {
     let mut late = world.enrolled("late", false).await;
     let by_late = late.write("team/imt-9", 2);
     world.exchange(&late, late.hello(), &[bytes(&by_late)]).await;
+    let gone = world.officer("gone", Agency::Moi, "imt-1", Role::Officer);
+    revoke(world, gone, TEAM);
     world.officer("oct", Agency::Moi, "", Role::Oct);
     let relay = world.enrolled("oct", false).await;
     b.confirm(end(&world.exchange(&b, b.hello(), &[]).await));
     revoke(world, b.enrolled.officer, TEAM);
-    Lost { file, _backups: backups, a, b, late, relay, later }
+    Lost { file, _backups: backups, a, b, late, gone, relay, later }
 }
 
 #[tokio::test]
@@ -186,7 +190,7 @@ async fn a_restored_server_takes_what_devices_bring_and_sends_nothing_until_it_i
 #[tokio::test]
 async fn what_headquarters_wrote_since_the_backup_comes_back_through_a_device_that_holds_it() {
     let world = World::new();
-    let Lost { file, _backups, a, b, mut late, mut relay, .. } = lost(&world).await;
+    let Lost { file, _backups, a, b, mut late, gone, mut relay, .. } = lost(&world).await;
     let seen = world.exchange(&relay, relay.hello(), &[]).await;
     let by_late = world.exchange(&late, late.hello(), &[]).await;
     let mut bring: Vec<Segment> = ALL.iter().flat_map(|name| segments(&seen, name)).collect();
@@ -197,6 +201,7 @@ async fn what_headquarters_wrote_since_the_backup_comes_back_through_a_device_th
     let answers = after.exchange(&a, a.hello(), &bring).await;
     assert!(!notices(&answers).iter().any(|n| matches!(n, Notice::Refused { .. } | Notice::Want { .. })), "{answers:?}");
     assert!(!may_read(&after, &b.enrolled.officer, TEAM), "the grant that comes back does not open it again");
+    assert!(!may_read(&after, &gone, TEAM), "nor does one that was given and taken back since the backup");
     assert!(may_read(&after, &late.enrolled.officer, "team/imt-9") && may_read(&after, &late.enrolled.officer, "agency/scc/imt-9"));
 
     assert!(restore::confirm(&after.hq).expect("confirmed"));
