@@ -40,6 +40,7 @@ impl Serve {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init();
         let hq = Arc::new(open(self.data)?);
+        let _alone = hq.folder.hold()?;
         hq.blobs.set_bytes_max(self.files_bytes_max.unwrap_or(u64::MAX));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {

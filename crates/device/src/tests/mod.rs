@@ -1,6 +1,7 @@
 //! Claims about a device as a whole, each on real files.
 
 mod admit;
+mod erasure;
 mod exchange;
 mod figures;
 mod files;
