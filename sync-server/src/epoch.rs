@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::random::random;
 use crate::revocations;
-use crate::store::feed;
 use crate::store::meta::{self, Doubt, Life};
+use crate::store::{enrolment, feed};
 
 /// A server whose feeds devices know better than itself begins a new life, but not more often than this: a device that lies or is broken
 /// shall not have all others fetch everything whenever it likes.
@@ -24,6 +24,8 @@ pub fn begin(hq: &Headquarters, tx: &Connection) -> Result<Life> {
         let sign = |n: u64, rulings: &[_]| FeedVerdict::sign_rulings(&hq.keys.signing, &place.name, &life.epoch, n, rulings);
         feed::rechain(tx, &place, feed_start(&place.name, &life.epoch), &sign)?;
     }
+    // A code may have been used since.
+    enrolment::end_codes(tx)?;
     revocations::enforce(hq, tx)?;
     Ok(life)
 }

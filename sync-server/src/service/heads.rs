@@ -1,10 +1,10 @@
 //! Two holders of a compartment compared stream by stream: what the server lacks is asked for, what the device lacks is sent.
 //! Never sends a byte of a compartment that its officers may not read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, Head, OfficerId};
+use daftar_core::ids::{DeviceId, Head, Incarnation, OfficerId};
 use daftar_wire::branch::Branch as _;
 use daftar_wire::message::{Access, Answer, Branch, Heads, Notice};
 use daftar_wire::stream::{StreamId, next};
@@ -136,13 +136,16 @@ fn differs(hq: &Headquarters, tx: &Connection, device: &DeviceId, officers: &[Of
         differs.wants.extend(from.into_iter().flatten().min().map(|from| (stream, from)));
     }
     if let Some(openings) = opened(hq, tx, device, officers, &place)? {
+        let mut by_stream: HashMap<(DeviceId, Incarnation), Vec<&Branch>> = HashMap::new();
+        for b in &said {
+            by_stream.entry((b.device, b.incarnation)).or_default().push(b);
+        }
         for (stream, row) in branch::all(tx, &place)? {
-            let same: Vec<&Branch> =
-                said.iter().filter(|b| (b.device, b.incarnation) == (stream.device, stream.incarnation)).copied().collect();
+            let same = by_stream.get(&(stream.device, stream.incarnation)).map_or(&[][..], Vec::as_slice);
             let rows = branch::rows(tx, &place, &stream)?;
             let at = rows.iter().position(|r| r.id == row.id);
             if let (Some(id), Some(at)) = (row.id, at) {
-                let has = has(&branch::held(tx, &stream, &rows), &rows, at, &same)?;
+                let has = has(&branch::held(tx, &stream, &rows), &rows, at, same)?;
                 differs.lacks.extend((has < row.n).then_some((id, has + 1)));
             }
         }

@@ -9,8 +9,10 @@ use daftar_sync_server::admin::NewOfficer;
 use daftar_sync_server::epoch::OWN_EPOCH_MS;
 use daftar_sync_server::keys::Folder;
 use daftar_sync_server::project::{self, Projector};
+use daftar_sync_server::service::EnrolError;
 use daftar_sync_server::store::people;
 use daftar_sync_server::{backup, restore, revocations, verify};
+use daftar_wire::enrol::Code;
 use daftar_wire::file::FileAnswer;
 use daftar_wire::limits::FILE_CHUNK_BYTES;
 use daftar_wire::message::{Answer, Ask, Hello, Notice};
@@ -19,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::files::{Photo, said};
 use crate::replica::Replica;
-use crate::support::{Device, NOW_MS, World, c, end, held, notices, receipts, segments};
+use crate::support::{Device, DeviceKeys, NOW_MS, World, c, end, held, notices, receipts, segments};
 
 const TEAM: &str = "team/imt-1";
 const HOUR_MS: u64 = 3_600_000;
@@ -133,6 +135,8 @@ struct Lost {
     /// Holds all of it.
     relay: Device,
     later: Segment,
+    /// Not used when the backup was made.
+    code: Code,
 }
 
 const ALL: [&str; 3] = ["reference", "team/imt-9", TEAM];
@@ -143,6 +147,7 @@ async fn lost(world: &World) -> Lost {
     let backups = tempfile::tempdir().expect("a folder");
     let first = a.write(TEAM, 3);
     world.exchange(&a, a.hello(), &[bytes(&first)]).await;
+    let code = world.hq.make_code("a", false, 24).expect("a code");
     let file = backup::backup(&world.hq, &backups.path().join("yesterday")).expect("backed up").file;
     world.clock.set(NOW_MS + HOUR_MS);
     let later = a.write(TEAM, 2);
@@ -157,13 +162,13 @@ async fn lost(world: &World) -> Lost {
     let relay = world.enrolled("oct", false).await;
     b.confirm(end(&world.exchange(&b, b.hello(), &[]).await));
     revoke(world, b.enrolled.officer, TEAM);
-    Lost { file, _backups: backups, a, b, late, gone, relay, later }
+    Lost { file, _backups: backups, a, b, late, gone, relay, later, code }
 }
 
 #[tokio::test]
 async fn a_restored_server_takes_what_devices_bring_and_sends_nothing_until_it_is_confirmed() {
     let world = World::new();
-    let Lost { file, _backups, a, b, later, mut relay, .. } = lost(&world).await;
+    let Lost { file, _backups, a, b, later, code, mut relay, .. } = lost(&world).await;
     let life = world.hq.life().expect("a life");
     let there = replicas(&world, &mut relay, &[TEAM], &[&a, &b]).await;
     let after = restored(&world, &file);
@@ -177,6 +182,7 @@ async fn a_restored_server_takes_what_devices_bring_and_sends_nothing_until_it_i
     assert!(new_epoch(&answers) && wants(&answers) > 0, "and asks for what it lacks: {answers:?}");
     assert!(ALL.iter().all(|name| segments(&answers, name).is_empty()) && end(&answers).cursors.is_empty(), "{answers:?}");
     assert!(!may_read(&after, &b.enrolled.officer, TEAM), "a revocation since the backup is in force at once");
+    assert!(matches!(after.enrol(&code, &DeviceKeys::new()).await, Err(EnrolError::Over)), "a code may have been used since");
     assert!(restore::confirm(&after.hq).expect("confirmed") && !restore::confirm(&after.hq).expect("nothing more"));
     let answers = after.say(&a, a.hello(), vec![heads]).await;
     assert!(!segments(&answers, "reference").is_empty() && !end(&answers).cursors.is_empty());
