@@ -24,7 +24,7 @@ use crate::keys::{Folder, Keys};
 use crate::random::random;
 use crate::sample;
 use crate::sql::int;
-use crate::store::meta::{self, Identity, Place};
+use crate::store::meta::{self, Identity, Life, Place};
 use crate::store::people::{self, Officer};
 use crate::store::{Store, enrolment};
 
@@ -65,12 +65,14 @@ pub fn found(folder: &Folder, address: &str, with_sample: bool, clock: Arc<dyn C
     let keys = Keys::make(folder, host)?;
     let store = Store::open(folder.database(), keys.database.clone(), true)?;
     let device = DeviceId(RecordId::new(clock.now_ms(), random()?).0);
-    let identity = Identity { epoch: Epoch(random()?), device, incarnation: Incarnation(random()?), address: address.to_owned() };
+    let identity = Identity { device, address: address.to_owned() };
+    let life = Life { epoch: Epoch(random()?), incarnation: Incarnation(random()?) };
     let blobs = Blobs::new(folder.files(), keys.database.clone());
     let hq = Headquarters { folder: folder.clone(), identity, keys, store, blobs, clock };
     hq.store.write(|tx| {
         meta::set_identity(tx, &hq.identity)?;
-        let reference = meta::add_compartment(tx, &Compartment::reference(), &hq.identity.epoch)?
+        meta::set_life(tx, &life)?;
+        let reference = meta::add_compartment(tx, &Compartment::reference(), &life.epoch)?
             .ok_or_else(|| Error::Unexpected("a new database has a reference".into()))?;
         let own = create(
             RecordId(device.0),
@@ -95,7 +97,7 @@ impl Headquarters {
 
     /// Makes a compartment, if it is not there, and gives the officers what their roles bring.
     fn open_compartment(&self, tx: &Connection, name: &Compartment) -> Result<Option<Place>> {
-        let Some(place) = meta::add_compartment(tx, name, &self.identity.epoch)? else { return Ok(None) };
+        let Some(place) = meta::add_compartment(tx, name, &meta::life(tx)?.epoch)? else { return Ok(None) };
         let drafts = self.role_grants(tx, &place, &[])?;
         self.append(tx, &place, &drafts)?;
         Ok(Some(place))
@@ -142,7 +144,7 @@ impl Headquarters {
     /// Adds a joint operation with its compartment.
     pub(crate) fn add_operation(&self, tx: &Connection, id: &str, code_name: &str, teams: &[&str]) -> Result<()> {
         let name = Compartment::operation(id).map_err(|e| Error::Refused(e.to_string()))?;
-        let place = meta::add_compartment(tx, &name, &self.identity.epoch)?
+        let place = meta::add_compartment(tx, &name, &meta::life(tx)?.epoch)?
             .ok_or_else(|| Error::Refused(format!("operation `{id}` is there already")))?;
         let fields = [
             (20, text(code_name)),

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::keys::{Folder, Keys};
 use crate::random::random;
 use crate::store::feed::{self, NewSegment};
-use crate::store::meta::{self, Identity, Place};
+use crate::store::meta::{self, Identity, Life, Place};
 use crate::store::{Store, people};
 
 /// Headquarters, opened.
@@ -56,7 +56,11 @@ impl Headquarters {
     pub fn open(folder: Folder, clock: Arc<dyn Clock>) -> Result<Self> {
         let keys = Keys::read(&folder)?;
         let store = Store::open(folder.database(), keys.database.clone(), false)?;
-        let identity = store.read(|tx| meta::identity(tx))?;
+        let identity = store.read(|tx| {
+            // A database without a life is none of ours.
+            meta::life(tx)?;
+            meta::identity(tx)
+        })?;
         let blobs = Blobs::new(folder.files(), keys.database.clone());
         Ok(Self { folder, identity, keys, store, blobs, clock })
     }
@@ -71,8 +75,15 @@ impl Headquarters {
         OfficerId(self.identity.device.0)
     }
 
-    pub(crate) fn stream(&self, compartment: &Compartment) -> StreamId {
-        StreamId { compartment: compartment.clone(), device: self.identity.device, incarnation: self.identity.incarnation }
+    /// Which life this is, as of now. In a transaction of one's own: `meta::life`.
+    pub fn life(&self) -> Result<Life> {
+        self.store.read(|tx| meta::life(tx))
+    }
+
+    /// The stream that headquarters writes in this life.
+    pub(crate) fn stream(&self, tx: &Connection, compartment: &Compartment) -> Result<StreamId> {
+        let incarnation = meta::life(tx)?.incarnation;
+        Ok(StreamId { compartment: compartment.clone(), device: self.identity.device, incarnation })
     }
 
     /// Writes changes to headquarters' own stream in a compartment, and what follows from them to the tables.
@@ -81,17 +92,17 @@ impl Headquarters {
     }
 
     fn append_run(&self, tx: &Connection, place: &Place, drafts: &[Draft]) -> Result<()> {
-        let stream = self.stream(&place.name);
+        let stream = self.stream(tx, &place.name)?;
         let held = feed::stream(tx, place, &stream)?;
         let seed = random::<32>()?;
         let mut stamp = meta::stamp(tx)?;
         let mut entries = Vec::with_capacity(drafts.len());
         for (i, draft) in drafts.iter().enumerate() {
             stamp = Stamp::next(stamp, self.clock.now_ms());
-            let parents = people::record_head(tx, place, &draft.record)?.into_iter().collect();
+            let parents = people::record_heads(tx, place, &draft.record)?.into_iter().map(|h| h.0).collect();
             let entry = self.entry(draft, stamp, parents, salt(&seed, i as u64))?;
             let change = entry.read(&place.name)?;
-            people::set_record_head(tx, place, &draft.record, &change.name)?;
+            people::set_record_heads(tx, place, &draft.record, &[(change.name, stamp.ms)])?;
             derive::apply(tx, place, &change)?;
             entries.push(entry);
         }

@@ -38,9 +38,42 @@ impl Folder {
         self.0.join("projection.db")
     }
 
-    /// Files' bytes.
+    /// What was revoked; kept apart from the database and its backups.
+    pub fn revocations(&self) -> PathBuf {
+        self.0.join("revocations")
+    }
+
+    /// What was erased by order; kept apart from the database and its backups.
+    pub fn erasures(&self) -> PathBuf {
+        self.0.join("erasures")
+    }
+
+    /// Photos and other files, encrypted.
     pub fn files(&self) -> PathBuf {
         self.0.join("files")
+    }
+
+    /// Who serves holds this locked, and who puts another database in its place.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Is alone in the folder as long as the file is held; refused if another process serves or restores.
+    pub fn hold(&self) -> Result<fs::File> {
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.lock())?;
+        file.try_lock().map_err(|_| Error::Refused(format!("another daftar-server is at work in {}", self.0.display())))?;
+        Ok(file)
+    }
+
+    /// The key of backups, made when it is first asked for.
+    pub(crate) fn backup_key(&self) -> Result<DatabaseKey> {
+        let path = self.key("backup");
+        if !path.exists() {
+            keep(&path, Zeroizing::new(random::<32>()?).as_slice())?;
+        }
+        let bytes = Zeroizing::new(fs::read(&path)?);
+        let bytes: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Error::Damaged("key `backup`".into()))?;
+        Ok(Zeroizing::new(*bytes))
     }
 
     fn key(&self, name: &str) -> PathBuf {
@@ -89,7 +122,7 @@ impl Keys {
         fs::create_dir_all(&keys)?;
         set_mode(folder.path(), 0o700)?;
         set_mode(&keys, 0o700)?;
-        for name in ["database", "signing", "sealing"] {
+        for name in ["database", "backup", "signing", "sealing"] {
             keep(&folder.key(name), Zeroizing::new(random::<32>()?).as_slice())?;
         }
         let (authority, tls_certificate, tls_key) = ca::found(host)?;

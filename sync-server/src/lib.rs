@@ -2,12 +2,16 @@
 //! field record of its own and never shows a window.
 
 pub mod admin;
+mod apart;
+pub mod backup;
 pub mod blob;
 mod ca;
 pub mod clock;
 pub mod command;
 pub mod console;
 mod derive;
+pub mod epoch;
+pub mod erase;
 mod error;
 pub mod hq;
 pub mod http;
@@ -15,6 +19,8 @@ pub mod keys;
 pub mod project;
 mod random;
 pub mod register;
+pub mod restore;
+pub mod revocations;
 mod sample;
 pub mod service;
 #[cfg(feature = "simulation")]

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::store::access::{self, Gap};
 use crate::store::people;
 
-/// What is known, at one moment, of some officers and one device.
+/// What is known, at one moment, of some officers and devices.
 #[derive(Debug, Default)]
 pub struct Known {
     /// The device that all of it is about.

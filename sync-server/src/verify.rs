@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use daftar_core::ids::{DeviceId, Head};
+use daftar_wire::branch::Branch as _;
 use daftar_wire::message::{FeedVerdict, feed_next, feed_start};
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::{VerifyingKey, verify_attestation, verifying_key};
@@ -13,9 +14,9 @@ use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::service::files::check;
 use crate::store::feed::{self, Entry, Kind};
-use crate::store::files;
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Life, Place};
 use crate::store::people;
+use crate::store::{branch, files};
 
 /// Bytes of entries that are read at once.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -39,19 +40,25 @@ pub struct Report {
 
 /// Verifies everything, as at one moment.
 pub fn verify(hq: &Headquarters) -> Result<Report> {
-    let mut report = hq.store.read(|tx| {
-        let mut keys = HashMap::new();
-        for device in people::devices(tx)? {
-            keys.insert(device.id, verifying_key(&device.signing_key)?);
-        }
-        let mut report = Report::default();
-        for place in meta::compartments(tx)? {
-            Walk { hq, tx, place: &place, keys: &keys, report: &mut report, streams: BTreeMap::new() }.walk()?;
-            report.compartments += 1;
-        }
-        Ok(report)
-    })?;
+    let mut report = hq.store.read(|tx| verified(tx, &hq.identity.device, &hq.keys.signing.verifying_key()))?;
     verify_files(hq, &mut report)?;
+    Ok(report)
+}
+
+/// Verifies a database of headquarters without its files: `own` is its device, `server` the key that signs for it.
+pub(crate) fn verified(tx: &Connection, own: &DeviceId, server: &VerifyingKey) -> Result<Report> {
+    let life = meta::life(tx)?;
+    let mut keys = HashMap::new();
+    for device in people::devices(tx)? {
+        keys.insert(device.id, verifying_key(&device.signing_key)?);
+    }
+    // Before its own record has come back after a restore, too.
+    keys.insert(*own, *server);
+    let mut report = Report::default();
+    for place in meta::compartments(tx)? {
+        Walk { server, life, tx, place: &place, keys: &keys, report: &mut report, rows: BTreeMap::new() }.walk()?;
+        report.compartments += 1;
+    }
     Ok(report)
 }
 
@@ -79,13 +86,14 @@ fn verify_files(hq: &Headquarters, report: &mut Report) -> Result<()> {
 
 /// One feed as it is walked.
 struct Walk<'a> {
-    hq: &'a Headquarters,
+    server: &'a VerifyingKey,
+    life: Life,
     tx: &'a Connection,
     place: &'a Place,
     keys: &'a HashMap<DeviceId, VerifyingKey>,
     report: &'a mut Report,
-    /// How far each stream goes.
-    streams: BTreeMap<StreamId, (u64, Head)>,
+    /// How far each stream, or branch of one, goes.
+    rows: BTreeMap<i64, StreamHead>,
 }
 
 impl Walk<'_> {
@@ -95,7 +103,7 @@ impl Walk<'_> {
 
     fn walk(mut self) -> Result<()> {
         let end = feed::head(self.tx, self.place)?;
-        let (mut at, mut chain) = (0, feed_start(&self.place.name, &self.hq.identity.epoch));
+        let (mut at, mut chain) = (0, feed_start(&self.place.name, &self.life.epoch));
         loop {
             let page = feed::page(self.tx, self.place, at, u64::MAX, None, PAGE_BYTES)?;
             if page.is_empty() {
@@ -120,9 +128,7 @@ impl Walk<'_> {
             self.bad(at, format_args!("the feed's head says {}", end.n));
         }
         let held = feed::stream_heads(self.tx, self.place)?;
-        let walked: Vec<StreamHead> = (self.streams.iter())
-            .map(|(s, (n, head))| StreamHead { device: s.device, incarnation: s.incarnation, n: *n, head: *head })
-            .collect();
+        let walked: Vec<StreamHead> = self.rows.values().copied().collect();
         if digest(&held) != digest(&walked) {
             self.bad(at, "the digest of the segments is not that of the streams");
         }
@@ -131,11 +137,14 @@ impl Walk<'_> {
 
     fn segment(&mut self, entry: &Entry, before: Head) -> Result<Head> {
         self.report.segments += 1;
-        let Kind::Segment { device, incarnation, first, count, head } = entry.kind else { return Ok(before) };
+        let Kind::Segment { device, incarnation, first, count, head, row } = entry.kind else { return Ok(before) };
         let stream = StreamId { compartment: self.place.name.clone(), device, incarnation };
         let after = feed_next(before, &stream, first, count, &head);
-        let (n, at) = self.streams.get(&stream).copied().unwrap_or((0, stream.start()));
-        self.streams.insert(stream.clone(), (first + u64::from(count) - 1, head));
+        let (n, at) = match self.rows.get(&row) {
+            Some(before) => (before.n, before.head),
+            None => self.begins(entry.n, &stream, row)?,
+        };
+        self.rows.insert(row, StreamHead { device, incarnation, n: first + u64::from(count) - 1, head });
         let segment = match Segment::read(&entry.bytes) {
             Ok(segment) => segment,
             Err(error) => {
@@ -160,6 +169,26 @@ impl Walk<'_> {
             Err(error) => self.bad(entry.n, error),
         }
         Ok(after)
+    }
+
+    /// Where a row begins: a stream at its start, a branch where it leaves a row that was walked up to there.
+    fn begins(&mut self, n: u64, stream: &StreamId, row: i64) -> Result<(u64, Head)> {
+        let rows = branch::rows(self.tx, self.place, stream)?;
+        let Some(at) = rows.iter().position(|r| r.id == Some(row)) else {
+            self.bad(n, format_args!("the stream of {} is not the one that the feed names", stream.device));
+            return Ok((0, stream.start()));
+        };
+        let (Some(split), split_n) = (rows[at].split, rows[at].split_n) else { return Ok((0, stream.start())) };
+        let parent = rows.iter().position(|r| r.id.is_some() && r.id == rows[at].parent);
+        let walked = parent.and_then(|p| rows[p].id).and_then(|id| self.rows.get(&id)).map_or(0, |h| h.n);
+        let leaves = match parent {
+            Some(p) if split_n <= walked => Some(branch::held(self.tx, stream, &rows)[p].head_at(split_n)?),
+            Some(_) | None => None,
+        };
+        if leaves != Some(split) {
+            self.bad(n, format_args!("a branch of the stream of {} leaves it where it never was", stream.device));
+        }
+        Ok((split_n, split))
     }
 
     fn attested(&mut self, n: u64, segment: &Segment, heads: &[Head]) -> Result<()> {
@@ -187,7 +216,7 @@ impl Walk<'_> {
         };
         let after = FeedVerdict::chain_after(before, &rulings);
         let verdict = FeedVerdict { compartment: self.place.name.clone(), from: entry.n, n: entry.n, chain: [0; 8], rulings, sig };
-        if let Err(error) = verdict.verify(&self.hq.keys.signing.verifying_key(), &self.hq.identity.epoch) {
+        if let Err(error) = verdict.verify(self.server, &self.life.epoch) {
             self.bad(entry.n, error);
         }
         after

@@ -8,6 +8,7 @@ mod exchange;
 mod fake_server;
 mod files;
 mod golden;
+mod identity;
 mod kills;
 mod shared_device;
 mod unknown_fields;

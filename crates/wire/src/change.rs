@@ -83,12 +83,22 @@ impl Entry {
         }
     }
 
-    /// The change's name in this compartment.
-    pub fn name(&self, compartment: &Compartment) -> ChangeName {
-        let k = match &self.body {
+    /// What stands for payload and salt in the name, and stays when they are erased.
+    pub fn k(&self) -> [u8; 32] {
+        match &self.body {
             Body::Whole { payload, salt } => sha256(&[salt, payload]),
             Body::Erased { k } => *k,
-        };
+        }
+    }
+
+    /// Drops payload and salt; the name stays.
+    pub fn erase(&mut self) {
+        self.body = Body::Erased { k: self.k() };
+    }
+
+    /// The change's name in this compartment.
+    pub fn name(&self, compartment: &Compartment) -> ChangeName {
+        let k = self.k();
         ChangeName(sha256(&[b"daftar change 1", compartment.as_str().as_bytes(), &sha256(&[&self.header]), &k]))
     }
 

@@ -194,6 +194,29 @@ impl Segment {
         })
     }
 
+    /// Drops payload and salt of the changes for which `erase` says so. Returns the seeds that gave way with them: from a seed and a
+    /// guess at the payload the guess could be checked.
+    pub fn erase(&mut self, mut erase: impl FnMut(&Entry) -> bool) -> Vec<Seed> {
+        let mut gone = Vec::new();
+        for (n, entry) in (self.first..).zip(&mut self.entries) {
+            let Body::Whole { salt: was, .. } = &entry.body else { continue };
+            let was = *was;
+            if erase(entry) {
+                gone.extend(run_of(&self.runs, n).filter(|run| salt(&run.seed, n - run.first) == was).map(|run| run.seed));
+                entry.erase();
+            }
+        }
+        self.forget(&gone);
+        gone
+    }
+
+    /// Takes seeds out; the salts that they gave travel by themselves. True if one was there.
+    pub fn forget(&mut self, seeds: &[Seed]) -> bool {
+        let before = self.runs.len();
+        self.runs.retain(|run| !seeds.contains(&run.seed));
+        self.runs.len() < before
+    }
+
     /// Reads what stands round the changes.
     pub fn outline(bytes: &[u8]) -> Result<Outline, WireError> {
         Parts::read(bytes).map(|p| p.outline)

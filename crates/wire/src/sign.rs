@@ -27,12 +27,12 @@ fn attestation_bytes(officer: &OfficerId, stream: &StreamId, n: u64, head: &Head
 }
 
 /// Signs bytes that already begin with their purpose.
-pub(crate) fn sign(key: &SigningKey, bytes: &[u8]) -> Sig {
+pub fn sign(key: &SigningKey, bytes: &[u8]) -> Sig {
     key.sign(bytes).to_bytes()
 }
 
 /// Checks strictly: no weak keys, no malleable signatures.
-pub(crate) fn verify(key: &VerifyingKey, bytes: &[u8], sig: &Sig, what: &'static str) -> Result<(), WireError> {
+pub fn verify(key: &VerifyingKey, bytes: &[u8], sig: &Sig, what: &'static str) -> Result<(), WireError> {
     key.verify_strict(bytes, &Signature::from_bytes(sig)).map_err(|_| WireError::Signature(what))
 }
 

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::teams_of;
 use crate::error::{Error, Result};
 use crate::hq::{Draft, Headquarters};
+use crate::revocations;
 use crate::store::meta::{self, Place};
 use crate::store::people::{self, Device, GrantRow, Officer};
 
@@ -133,10 +134,20 @@ impl Headquarters {
         let Some(GrantRow { grant, .. }) = people::grant(tx, &officer.id, place)? else { return Ok(()) };
         let mut draft = self.grant_draft(tx, &officer.id, place, grant)?;
         draft.set.insert(Path::Field(ACTIVE), Value::Bool(false));
+        // Beside the database first: one that is restored from an older backup takes it again.
+        revocations::record(self, officer.id, &place.name, self.acts_at(tx)?)?;
         self.append(tx, place, &[draft])
     }
 
+    /// Not before anything that headquarters has written: its clock may have gone back since.
+    fn acts_at(&self, tx: &Connection) -> Result<u64> {
+        Ok(self.clock.now_ms().max(meta::stamp(tx)?.ms))
+    }
+
     fn set_active(&self, tx: &Connection, record: RecordId, kind: Kind, is_active: bool) -> Result<()> {
+        if !is_active {
+            revocations::record_inactive(self, kind, record, self.acts_at(tx)?)?;
+        }
         let set = BTreeMap::from([(Path::Field(ACTIVE), Value::Bool(is_active))]);
         self.append(tx, &self.reference(tx)?, &[Draft { record, kind, op: Op::Amend, set }])
     }

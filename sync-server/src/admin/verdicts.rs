@@ -34,6 +34,7 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Accepted => "accepted",
         Verdict::Review => "review",
         Verdict::Quarantined => "quarantined",
+        Verdict::Erased => "erased",
     }
 }
 
@@ -53,6 +54,9 @@ impl Headquarters {
         if change.device == self.identity.device {
             return Err(Error::Refused("this is headquarters' own change: amend its record instead".into()));
         }
+        if verdict == Verdict::Erased {
+            return Err(Error::Refused("erasing is an act of its own, by an order".into()));
+        }
         if verdict == Verdict::Accepted {
             match change.said {
                 None => return Err(Error::Refused("this change cannot be read: it stays set aside".into())),
@@ -69,8 +73,8 @@ impl Headquarters {
                 return Ok(decided);
             }
             let rulings = vec![Ruling { change: change.name, verdict, reason: reason.to_owned() }];
-            let (key, epoch) = (&self.keys.signing, &self.identity.epoch);
-            let rule = |n: u64| (rulings.clone(), FeedVerdict::sign_rulings(key, &place.name, epoch, n, &rulings));
+            let (key, epoch) = (&self.keys.signing, meta::life(tx)?.epoch);
+            let rule = |n: u64| (rulings.clone(), FeedVerdict::sign_rulings(key, &place.name, &epoch, n, &rulings));
             let n = verdict::append(tx, &place, self.clock.now_ms(), by, &rule)?;
             Ok(Decided { n: Some(n), ..decided })
         })

@@ -2,6 +2,7 @@
 
 mod device;
 mod grant;
+mod keeping;
 mod officer;
 mod serve;
 mod status;
@@ -79,6 +80,12 @@ enum Act {
     },
     /// Say what headquarters holds.
     Status(status::Status),
+    /// Write a backup, encrypted under `keys/backup`, and read it back.
+    Backup(keeping::Backup),
+    /// Put a backup in the place of the database, or confirm that this was done.
+    Restore(keeping::Restore),
+    /// Erase the payload of a record's changes, or of one change, by order: here, and on every device at its next contact.
+    Erase(keeping::Erase),
     /// Check every chain and signature of every feed.
     Verify {
         /// Headquarters' folder.
@@ -99,6 +106,9 @@ pub fn run() -> ExitCode {
         Act::Verdict(verdict) => verdict.run(),
         Act::Enrol { data, officer, all_compartments, valid_hours } => enrol(data, &officer, all_compartments, valid_hours),
         Act::Status(status) => status.run(),
+        Act::Backup(backup) => backup.run(),
+        Act::Restore(restore) => restore.run(),
+        Act::Erase(erase) => erase.run(),
         Act::Verify { data } => return verified(data),
     };
     ended(done)

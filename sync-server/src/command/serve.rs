@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::{open, print};
 use crate::error::Result;
 use crate::http::{App, Server};
+use crate::keys::{Folder, Keys};
 use crate::project::Projector;
 use crate::service::Service;
 
@@ -39,6 +40,10 @@ impl Serve {
             .with_target(false)
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init();
+        let folder = Folder::new(&self.data);
+        // A lock is left in no folder that is not a headquarters; and nobody puts another database in the place of the one that is opened.
+        Keys::read(&folder)?;
+        let _alone = folder.hold()?;
         let hq = Arc::new(open(self.data)?);
         hq.blobs.set_bytes_max(self.files_bytes_max.unwrap_or(u64::MAX));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -24,6 +24,10 @@ pub(super) struct Status {
 struct Holds {
     /// Entries of feeds that are not projected yet.
     lag: u64,
+    /// Since when only uploads are served: restored, and not confirmed. Milliseconds of UTC.
+    restored_unconfirmed_ms: Option<u64>,
+    /// When the database was found set back without a restore.
+    set_back_ms: Option<u64>,
     compartments: BTreeMap<String, Held>,
 }
 
@@ -46,12 +50,20 @@ impl Status {
             .into_iter()
             .map(|c| (c.name.to_string(), Held { records: c.records, changes: c.changes, digest: c.digest.to_string() }))
             .collect();
-        let holds = Holds { lag: report.lag, compartments };
+        let holds = Holds { lag: report.lag, restored_unconfirmed_ms: report.restored_ms, set_back_ms: report.set_back_ms, compartments };
         if self.json {
             return print(serde_json::to_string(&holds).map_err(|e| Error::Unexpected(e.to_string()))?);
         }
         for (name, held) in &holds.compartments {
             print(format_args!("{name:<28} {:>8} records {:>8} changes  {}", held.records, held.changes, held.digest))?;
+        }
+        if holds.restored_unconfirmed_ms.is_some() {
+            print("restored and not confirmed: devices send, and are sent nothing; see to the revocations, then `restore --confirm`")?;
+        }
+        if holds.set_back_ms.is_some() {
+            print(
+                "ALARM: this database was set back without `restore`; a new epoch was begun. Find out how; `restore --confirm` ends the alarm",
+            )?;
         }
         print(format_args!("{} entries wait to be projected", holds.lag))
     }

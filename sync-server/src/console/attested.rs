@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::history::Act;
 use crate::error::Result;
+use crate::store::feed::Kind;
 use crate::store::meta::Place;
 use crate::store::{console, feed, people};
 
@@ -41,11 +42,12 @@ impl Attested {
 fn segment(conn: &Connection, place: &Place, n: u64) -> Result<Vec<(OfficerId, u64)>> {
     let page = feed::page(conn, place, n.saturating_sub(1), n, None, 1)?;
     let Some(entry) = page.first() else { return Ok(Vec::new()) };
+    let Kind::Segment { row, .. } = entry.kind else { return Ok(Vec::new()) };
     let segment = Segment::read(&entry.bytes)?;
     if segment.attestations.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(before) = console::chain_before(conn, place, &segment.stream, segment.first)? else { return Ok(Vec::new()) };
+    let Some(before) = console::chain_before(conn, place, &segment.stream, row, segment.first)? else { return Ok(Vec::new()) };
     let heads = segment.chain(before).heads;
     let mut proven = Vec::new();
     for a in &segment.attestations {

@@ -276,6 +276,12 @@ pub(super) struct Overview {
     /// The server's time, milliseconds of UTC.
     #[cfg_attr(test, ts(type = "number"))]
     pub(super) now_ms: u64,
+    /// Since when the server is one that was restored and not confirmed: it takes what devices send, and sends nothing.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub(super) restored_ms: Option<u64>,
+    /// When its database was found set back without a restore.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub(super) set_back_ms: Option<u64>,
     /// Entries of feeds that are not in the console's tables yet.
     #[cfg_attr(test, ts(type = "number"))]
     pub(super) lag: u64,

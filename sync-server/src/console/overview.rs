@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::project::Projector;
 use crate::sql::int;
+use crate::store::meta::{self, Doubt};
 use crate::store::{console, people};
 
 /// Uzbekistan is so far ahead of UTC, all year.
@@ -16,9 +17,12 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub(super) fn overview(hq: &Headquarters, projector: &Projector, reader: &Reader) -> Result<dto::Overview> {
     let now_ms = hq.clock.now_ms();
     let midnight = (int(now_ms) + UZBEKISTAN_OFFSET_MS).div_euclid(DAY_MS) * DAY_MS - UZBEKISTAN_OFFSET_MS;
+    let (restored_ms, set_back_ms) = hq.store.read(|tx| Ok((meta::doubt(tx, Doubt::Restored)?, meta::doubt(tx, Doubt::SetBack)?)))?;
     let mut overview = projector.read(|tx| {
         let mut all = dto::Overview {
             now_ms,
+            restored_ms,
+            set_back_ms,
             lag: projector.lag(),
             conflicts: 0,
             in_review: 0,

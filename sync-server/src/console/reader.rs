@@ -8,7 +8,7 @@ use daftar_core::record::Kind;
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Doubt, Place};
 use crate::store::people::{self, Device, Officer};
 
 /// An officer at the console.
@@ -28,9 +28,14 @@ impl Reader {
             };
             let mut known = Known::default();
             known.learn(tx, id, None)?;
+            // After a restore nothing is shown before it is confirmed who may still read.
+            let is_in_doubt = meta::doubt(tx, Doubt::Restored)?.is_some();
             let mut places = meta::compartments(tx)?;
-            places
-                .retain(|p| p.name.audience() != Audience::Reference && authorize(id, None, Action::Read, &p.name, now_ms, &known).is_ok());
+            places.retain(|p| {
+                !is_in_doubt
+                    && p.name.audience() != Audience::Reference
+                    && authorize(id, None, Action::Read, &p.name, now_ms, &known).is_ok()
+            });
             Ok(Some(Self { officer, places }))
         })
     }

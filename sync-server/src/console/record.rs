@@ -173,6 +173,8 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Accepted => "accepted",
         Verdict::Review => "review",
         Verdict::Quarantined => "quarantined",
+        // Erasing leaves what was ruled as it is; that the payload is gone is said beside it.
+        Verdict::Erased => "erased",
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Projector {
 impl Projector {
     /// Opens the tables, or makes them.
     pub fn open(hq: &Arc<Headquarters>) -> Result<Self> {
-        let tables = projection::open(&hq.folder.projection(), &hq.keys.database, &hq.identity.epoch)?;
+        let tables = projection::open(&hq.folder.projection(), &hq.keys.database, &hq.life()?.epoch)?;
         Ok(Self { hq: hq.clone(), tables, lag: AtomicU64::new(0) })
     }
 
@@ -100,12 +100,25 @@ impl Projector {
                 projection::set_progress(tx, &place, last)?;
                 page::apply(tx, &place, &entries)
             })?;
+            if entries.iter().any(|e| matches!(e.kind, feed::Kind::Verdict(_))) {
+                // It may have been an erasure: nothing of it shall stay in the log.
+                self.tables.settle()?;
+            }
         }
     }
 
-    /// How many entries wait, and the first compartment in which some do.
+    /// How many entries wait, and the first compartment in which some do. Tables of another life, or beyond the feeds, are begun again.
     fn next(&self) -> Result<(u64, Option<Waiting>)> {
-        let ends = ends(&self.hq)?;
+        let (epoch, ends) = self.hq.store.read(|tx| Ok((meta::life(tx)?.epoch, ends(tx)?)))?;
+        let is_beyond = self.tables.read(|tx| {
+            let of_this_life = projection::is_of(tx, &epoch)?;
+            let beyond = ends.iter().map(|(place, to)| Ok(projection::progress(tx, place)? > *to)).collect::<Result<Vec<_>>>()?;
+            Ok(!of_this_life || beyond.contains(&true))
+        })?;
+        if is_beyond {
+            tracing::warn!("the console's tables are not of these feeds: they are made anew");
+            self.tables.write(|tx| projection::begin_again(tx, &epoch))?;
+        }
         self.tables.read(|tx| {
             let (mut lag, mut first) = (0, None);
             for (place, to) in ends {
@@ -128,9 +141,8 @@ struct Waiting {
 }
 
 /// Where each feed ends.
-fn ends(hq: &Headquarters) -> Result<Vec<(meta::Place, u64)>> {
-    hq.store
-        .read(|tx| meta::compartments(tx)?.into_iter().map(|p| Ok((feed::head(tx, &p)?.n, p))).map(|r| r.map(|(n, p)| (p, n))).collect())
+fn ends(tx: &Transaction<'_>) -> Result<Vec<(meta::Place, u64)>> {
+    meta::compartments(tx)?.into_iter().map(|p| Ok((feed::head(tx, &p)?.n, p))).map(|r| r.map(|(n, p)| (p, n))).collect()
 }
 
 /// Waits while devices are sending, but not for ever.
@@ -147,6 +159,10 @@ async fn wait_until_quiet(commits: &watch::Receiver<Option<Instant>>, stop: &wat
 pub struct Report {
     /// Entries of feeds that are not in the console's tables yet.
     pub lag: u64,
+    /// Since when it is one that was restored and not confirmed, in milliseconds of UTC.
+    pub restored_ms: Option<u64>,
+    /// When it was found set back without a restore, in milliseconds of UTC.
+    pub set_back_ms: Option<u64>,
     /// Each compartment.
     pub compartments: Vec<Held>,
 }
@@ -166,9 +182,10 @@ pub struct Held {
 
 /// What headquarters holds, from any process.
 pub fn report(hq: &Headquarters) -> Result<Report> {
-    let tables = projection::fitting(&hq.folder.projection(), &hq.keys.database, &hq.identity.epoch)?;
+    let tables = projection::fitting(&hq.folder.projection(), &hq.keys.database, &hq.life()?.epoch)?;
     hq.store.read(|tx| {
-        let mut report = Report { lag: 0, compartments: Vec::new() };
+        let (restored_ms, set_back_ms) = (meta::doubt(tx, meta::Doubt::Restored)?, meta::doubt(tx, meta::Doubt::SetBack)?);
+        let mut report = Report { lag: 0, restored_ms, set_back_ms, compartments: Vec::new() };
         for place in meta::compartments(tx)? {
             let (at, records) = match &tables {
                 Some(tables) => (projection::progress(tables, &place)?, projection::records(tables, &place)?),

@@ -32,10 +32,14 @@ struct Touched {
 /// Carries entries of a compartment's feed over, in their order.
 pub(super) fn apply(tx: &Connection, place: &Place, entries: &[Entry]) -> Result<()> {
     let mut rulings = HashMap::new();
-    let mut revised = Vec::new();
+    let (mut revised, mut erased) = (Vec::new(), Vec::new());
     for entry in entries {
         if let Kind::Verdict(_) = entry.kind {
             for ruling in FeedVerdict::read_rulings(&entry.bytes)? {
+                if ruling.verdict == Verdict::Erased {
+                    erased.push((entry.at_ms, ruling.change));
+                    continue;
+                }
                 rulings.insert(ruling.change, ruling.clone());
                 revised.push((entry.at_ms, ruling));
             }
@@ -53,8 +57,15 @@ pub(super) fn apply(tx: &Connection, place: &Place, entries: &[Entry]) -> Result
             (t.again, t.at_ms) = (true, t.at_ms.max(at_ms));
         }
     }
+    for (at_ms, change) in &erased {
+        if let Some(record) = projection::erase(tx, change)? {
+            let t = touched.entry(record).or_default();
+            (t.again, t.at_ms) = (true, t.at_ms.max(*at_ms));
+        }
+    }
     let found = touched.into_iter().map(|(id, t)| record(tx, place, id, t)).collect::<Result<Vec<_>>>()?;
-    found.into_iter().flatten().try_for_each(|f| projection::index(tx, f.row, f.is_new, &f.terms))
+    found.into_iter().flatten().try_for_each(|f| projection::index(tx, f.row, f.is_new, &f.terms))?;
+    if erased.is_empty() { Ok(()) } else { projection::optimize_index(tx) }
 }
 
 /// What a record that was written is found by.

@@ -1,7 +1,7 @@
 //! What a device holds for its officers, and what it is told when they may use it no more; keys that it had sealed to headquarters.
 //! Every doubt is answered by nothing and a line in the log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use daftar_core::authorize::{Action, authorize};
 use daftar_core::compartment::Compartment;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
 use crate::store::access::{self, Door};
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Doubt, Place};
 use crate::store::people;
 
 /// What a compartment's key is sealed for; the additional data is the name of its file on the device.
@@ -41,7 +41,7 @@ pub(super) struct Doors(HashMap<(OfficerId, i64), Door>);
 pub(super) struct Opening {
     officer: OfficerId,
     place: Place,
-    access: Access,
+    pub(super) access: Access,
 }
 
 impl Doors {
@@ -94,8 +94,13 @@ fn lost(hq: &Headquarters, tx: &Connection, device: &DeviceId) -> Result<(Vec<Lo
 }
 
 impl Service {
-    /// Says what was revoked, unlocked or not, and goes on saying it until the purge receipt has come.
-    pub(super) async fn send_revoked(&self, peer: &Peer, answers: &Sender<Answer>) -> Result<std::result::Result<(), Gone>> {
+    /// Says what was revoked, unlocked or not, and goes on saying it until the purge receipt has come; of `not_yet` in a later exchange.
+    pub(super) async fn send_revoked(
+        &self,
+        peer: &Peer,
+        not_yet: &HashSet<Compartment>,
+        answers: &Sender<Answer>,
+    ) -> Result<std::result::Result<(), Gone>> {
         let device = peer.device;
         let lost = self
             .blocking(move |hq| {
@@ -111,7 +116,7 @@ impl Service {
                 Ok(lost)
             })
             .await?;
-        for Lost { officer, place, at_ms, is_news } in lost {
+        for Lost { officer, place, at_ms, is_news } in lost.into_iter().filter(|l| !not_yet.contains(&l.place.name)) {
             if is_news {
                 tracing::warn!(%device, %officer, compartment = %place.name, "a revocation is said for the first time");
             }
@@ -204,6 +209,9 @@ fn hand_back(hq: &Headquarters, device: &DeviceId, asked: &Reopen) -> Result<Han
         return Ok(Err("the key is of another compartment"));
     }
     hq.store.read(|tx| {
+        if meta::doubt(tx, Doubt::Restored)?.is_some() {
+            return Ok(Err("nobody has confirmed yet who may still read"));
+        }
         let (Some(place), [_]) =
             (meta::compartment(tx, &asked.compartment)?, present(tx, device, &[asked.officer], hq.clock.now_ms())?.as_slice())
         else {

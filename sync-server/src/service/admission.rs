@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::hq::{Draft, Headquarters};
 use crate::register::Known;
 use crate::store::access;
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Doubt, Place};
 use crate::store::people;
 
 /// What he was let into, as far as that stands.
@@ -52,6 +52,9 @@ fn admit(hq: &Headquarters, tx: &Connection, device: &DeviceId, a: &Admission) -
     if access::has_admission(tx, a)? {
         return Ok(Ok(0));
     }
+    if meta::doubt(tx, Doubt::Restored)?.is_some() {
+        return Ok(Err("nobody has confirmed yet who may still read"));
+    }
     if let Err(why) = is_leaders(tx, device, a)? {
         return Ok(Err(why));
     }
@@ -67,7 +70,7 @@ fn admit(hq: &Headquarters, tx: &Connection, device: &DeviceId, a: &Admission) -
     };
     let reference = meta::compartment(tx, &Compartment::reference())?.ok_or_else(|| Error::Damaged("no reference".into()))?;
     let record = RecordId(a.officer.0);
-    if !is_known && (a.officer == hq.author() || people::record_head(tx, &reference, &record)?.is_some()) {
+    if !is_known && (a.officer == hq.author() || !people::record_heads(tx, &reference, &record)?.is_empty()) {
         return Ok(Err("the officer's identity is something else"));
     }
     if !is_known {

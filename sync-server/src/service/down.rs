@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use daftar_core::compartment::{Audience, Compartment};
-use daftar_core::ids::Digest;
-use daftar_wire::message::{Access, Answer, Cursor, End, Hello, Notice, root};
+use daftar_core::ids::{Digest, OfficerId};
+use daftar_wire::message::{Access, Answer, Cursor, End, Notice, Root, root};
 use daftar_wire::stream::digest;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
@@ -13,15 +13,29 @@ use tokio::sync::mpsc::Sender;
 use super::access::{Doors, Opening, access as may};
 use super::regroup::{self, chain8};
 use super::{Gone, Peer, Service, merged, present, say};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
 use crate::store::cursor;
 use crate::store::feed::{self, FeedHead};
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Life, Place};
 
 /// Bytes of entries that are read at once.
 const PAGE_BYTES: usize = 256 * 1024;
+
+/// What is to be sent to whom, and within which bounds.
+pub(super) struct Down {
+    pub(super) life: Life,
+    pub(super) officers: Vec<OfficerId>,
+    /// The root of the list that the device began with.
+    pub(super) began: Root,
+    /// Where it stands.
+    pub(super) list: Vec<Cursor>,
+    /// Bytes that it still wants.
+    pub(super) left: u64,
+    /// Something was left out already.
+    pub(super) more: bool,
+}
 
 /// A compartment that is served: from where to where.
 struct Serving {
@@ -40,18 +54,18 @@ struct Serving {
 
 impl Serving {
     /// Where the device stands when it has all of this.
-    fn reached(&self, hq: &Headquarters) -> Cursor {
+    fn reached(&self, life: &Life) -> Cursor {
         if !self.access.read {
             // Nothing of a feed that he may only write to is told; the cursor says that he was told of it.
-            return cursor_at(hq, &self.place, 0, [0; 8], Digest([0; 32]));
+            return cursor_at(life, &self.place, 0, [0; 8], Digest([0; 32]));
         }
-        cursor_at(hq, &self.place, self.to.n, chain8(&self.to.chain), self.digest)
+        cursor_at(life, &self.place, self.to.n, chain8(&self.to.chain), self.digest)
     }
 }
 
-fn cursor_at(hq: &Headquarters, place: &Place, n: u64, chain: [u8; 8], digest: Digest) -> Cursor {
+fn cursor_at(life: &Life, place: &Place, n: u64, chain: [u8; 8], digest: Digest) -> Cursor {
     let ranges = if n == 0 { Vec::new() } else { vec![(1, n)] };
-    Cursor { compartment: place.name.clone(), epoch: hq.identity.epoch, ranges, chain, digest }
+    Cursor { compartment: place.name.clone(), epoch: life.epoch, ranges, chain, digest }
 }
 
 /// What comes first: the reference, then watch-lists, then by name.
@@ -66,17 +80,11 @@ fn order(name: &Compartment) -> (u8, &str) {
 
 impl Service {
     /// Sends what the device lacks and the end. Returns how many entries were sent.
-    pub(super) async fn send_down(
-        &self,
-        peer: &Peer,
-        hello: Hello,
-        known: Vec<Cursor>,
-        answers: &Sender<Answer>,
-    ) -> Result<std::result::Result<u64, Gone>> {
-        let (device, officers, began) = (peer.device, hello.officers, hello.root);
-        let list = merged(known, hello.cursors);
+    pub(super) async fn send_down(&self, peer: &Peer, down: Down, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
+        let Down { life, officers, began, list, mut left, mut more } = down;
+        let device = peer.device;
         let (list, mut serving) =
-            self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &device, &officers, &list)).map(|s| (list, s))).await?;
+            self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &life, &device, &officers, &list)).map(|s| (list, s))).await?;
         self.open_doors(device, serving.iter_mut().flat_map(|s| s.openings.drain(..)).collect()).await?;
         for s in serving.iter().filter(|s| s.is_news) {
             let notice = Notice::Granted { compartment: s.place.name.clone(), access: s.access };
@@ -84,10 +92,9 @@ impl Service {
                 return Ok(Err(Gone));
             }
         }
-        let mut left = hello.budget.unwrap_or(u64::MAX);
-        let (mut cursors, mut sent, mut more) = (Vec::new(), 0, false);
+        let (mut cursors, mut sent) = (Vec::new(), 0);
         for s in serving {
-            let Ok(feed) = self.send_feed(peer, &s, &mut left, answers).await? else {
+            let Ok(feed) = self.send_feed(peer, &life, &s, &mut left, answers).await? else {
                 return Ok(Err(Gone));
             };
             sent += feed.sent;
@@ -108,6 +115,7 @@ impl Service {
     async fn send_feed(
         &self,
         peer: &Peer,
+        life: &Life,
         s: &Serving,
         left: &mut u64,
         answers: &Sender<Answer>,
@@ -115,12 +123,22 @@ impl Service {
         let (mut at, mut sent, mut covered) = (s.after, 0, s.after);
         while s.access.read && at < s.to.n {
             if *left == 0 {
-                return Ok(Ok(Fed { sent, cursor: self.partly(s, covered).await? }));
+                return Ok(Ok(Fed { sent, cursor: self.partly(life, s, covered).await? }));
             }
             let (place, to, device) = (s.place.clone(), s.to.n, peer.device);
+            let began = *life;
             // What is joined covers the feed with its last entry only, so a page that was begun is said whole.
             let bytes = PAGE_BYTES.min(usize::try_from(*left).unwrap_or(PAGE_BYTES));
-            let page = self.blocking(move |hq| hq.store.read(|tx| feed::page(tx, &place, at, to, Some(&device), bytes))).await?;
+            let page = self
+                .blocking(move |hq| {
+                    hq.store.read(|tx| {
+                        let page = feed::page(tx, &place, at, to, Some(&device), bytes)?;
+                        Ok((meta::life(tx)? == began).then_some(page))
+                    })
+                })
+                .await?;
+            // In another life the feed has another chain: what was begun is not ended.
+            let Some(page) = page else { return Ok(Err(Gone)) };
             let Some(last) = page.last().map(|e| e.n) else { break };
             let (name, began) = (s.place.name.clone(), covered);
             let said = self.blocking(move |_| regroup::answers(&name, began, page)).await?;
@@ -135,20 +153,20 @@ impl Service {
             }
             at = last;
         }
-        Ok(Ok(Fed { sent, cursor: Some((s.reached(&self.hq), true)) }))
+        Ok(Ok(Fed { sent, cursor: Some((s.reached(life), true)) }))
     }
 
     /// Where the device stands when it has the feed up to `n` and no further.
-    async fn partly(&self, s: &Serving, n: u64) -> Result<Option<(Cursor, bool)>> {
+    async fn partly(&self, life: &Life, s: &Serving, n: u64) -> Result<Option<(Cursor, bool)>> {
         if n == s.after {
             return Ok(None);
         }
-        let place = s.place.clone();
+        let (place, life) = (s.place.clone(), *life);
         let cursor = self
             .blocking(move |hq| {
                 hq.store.read(|tx| {
                     let chain = feed::chain_at(tx, &place, n)?.map_or([0; 8], |c| chain8(&c));
-                    Ok(cursor_at(hq, &place, n, chain, feed::digest_at(tx, &place, n)?))
+                    Ok(cursor_at(&life, &place, n, chain, feed::digest_at(tx, &place, n)?))
                 })
             })
             .await?;
@@ -177,10 +195,14 @@ fn extent(answer: &Answer) -> (Option<u64>, u64) {
 fn serving(
     hq: &Headquarters,
     tx: &Connection,
+    life: &Life,
     device: &daftar_core::ids::DeviceId,
     officers: &[daftar_core::ids::OfficerId],
     list: &[Cursor],
 ) -> Result<Vec<Serving>> {
+    if meta::life(tx)? != *life {
+        return Err(Error::Unexpected("the server began another life within an exchange".into()));
+    }
     let now = hq.clock.now_ms();
     let officers = present(tx, device, officers, now)?;
     let doors = Doors::of(tx, device)?;
@@ -199,7 +221,7 @@ fn serving(
         if access.read || (access.write && !was_told) {
             let openings: Vec<Opening> = officers.iter().zip(each).filter_map(|(o, a)| doors.news(o, &place, a)).collect();
             let to = feed::head(tx, &place)?;
-            let after = cursor.as_ref().map_or(Ok(0), |c| has(hq, tx, &place, c, &to))?;
+            let after = cursor.as_ref().map_or(Ok(0), |c| has(life, tx, &place, c, &to))?;
             let digest = digest(&feed::stream_heads(tx, &place)?);
             serving.push(Serving { place, access, cursor, after, to, digest, is_news: !was_told || !openings.is_empty(), openings });
         }
@@ -209,17 +231,17 @@ fn serving(
 }
 
 /// The last number of the unbroken beginning of the feed that a device has by its cursor; zero if the cursor is not of this feed.
-fn has(hq: &Headquarters, tx: &Connection, place: &Place, cursor: &Cursor, to: &FeedHead) -> Result<u64> {
+fn has(life: &Life, tx: &Connection, place: &Place, cursor: &Cursor, to: &FeedHead) -> Result<u64> {
     let (Some((1, has)), Some((_, last))) = (cursor.ranges.first(), cursor.ranges.last()) else {
         return Ok(0);
     };
-    if cursor.epoch != hq.identity.epoch {
+    if cursor.epoch != life.epoch {
         return Ok(0);
     }
     let chain = if *last == to.n { Some(to.chain) } else { feed::chain_at(tx, place, *last)? };
     if chain.is_some_and(|c| chain8(&c) == cursor.chain) {
         return Ok(*has);
     }
-    tracing::error!(compartment = %place.name, last, ends = to.n, "a device's cursor is beyond or beside this feed; all of it is sent again");
+    // Said, and followed up, where the cursors are first looked at.
     Ok(0)
 }

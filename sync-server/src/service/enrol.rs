@@ -158,10 +158,9 @@ pub(super) fn officer_element(
     parts.into_iter().map(|(field, value)| (path(field), Value::Bytes(value.to_vec()))).collect()
 }
 
-/// The least digit that no device of the team has.
-fn free_digit(hq: &Headquarters, tx: &Connection, team: Option<&str>) -> Result<Option<u32>> {
-    let taken: Vec<u32> =
-        people::devices(tx)?.into_iter().filter(|d| d.id != hq.identity.device && d.team.as_deref() == team).map(|d| d.digit).collect();
+/// The least digit that no device of the team has or has had.
+pub(super) fn free_digit(hq: &Headquarters, tx: &Connection, team: Option<&str>) -> Result<Option<u32>> {
+    let taken = people::digits(tx, team, &hq.identity.device)?;
     Ok((1..=DIGIT_MAX).find(|digit| !taken.contains(digit)))
 }
 
@@ -183,7 +182,7 @@ fn answer(hq: &Headquarters, tx: &Connection, officer: &Officer, device: Device,
         server: hq.identity.device,
         server_signing: hq.keys.signing.verifying_key().to_bytes(),
         server_sealing: hq.keys.sealing,
-        epoch: hq.identity.epoch,
+        epoch: meta::life(tx)?.epoch,
         officer: officer.id,
         handle: officer.handle.clone(),
         full_name: officer.full_name.clone(),

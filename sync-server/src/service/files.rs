@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
 use crate::store::files::{self, FileRow, NewFile};
-use crate::store::meta::{self, Place};
+use crate::store::meta::{self, Doubt, Place};
 use crate::store::people::Device;
 
 /// What an exchange of files came to; for logs.
@@ -97,7 +97,9 @@ impl Service {
             let _ = answers.send(FileAnswer::Missing(file)).await;
             return Ok(0);
         };
-        if answers.send(receipt(&self.hq, file.clone(), row.size)).await.is_err() {
+        let (of, size) = (file.clone(), row.size);
+        let receipt = self.blocking(move |hq| receipt(hq, of, size)).await?;
+        if answers.send(receipt).await.is_err() {
             return Ok(0);
         }
         if let Some(manifest) = manifest
@@ -118,9 +120,9 @@ impl Service {
     }
 }
 
-fn receipt(hq: &Headquarters, file: FileId, size: u64) -> FileAnswer {
-    let files = vec![ReceiptedFile { file, size }];
-    FileAnswer::Receipt(FileReceipt::sign(&hq.keys.signing, hq.identity.epoch, hq.clock.now_ms(), files))
+fn receipt(hq: &Headquarters, file: FileId, size: u64) -> Result<FileAnswer> {
+    let (files, epoch) = (vec![ReceiptedFile { file, size }], hq.life()?.epoch);
+    Ok(FileAnswer::Receipt(FileReceipt::sign(&hq.keys.signing, epoch, hq.clock.now_ms(), files)))
 }
 
 fn refused(file: &FileId, reason: &str) -> FileAnswer {
@@ -163,7 +165,7 @@ fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &
     });
     let answer = match found {
         Ok(None) => FileAnswer::Missing(file.clone()),
-        Ok(Some((_, row))) if row.whole => receipt(hq, file.clone(), row.size),
+        Ok(Some((_, row))) if row.whole => receipt(hq, file.clone(), row.size)?,
         Ok(Some((place, row))) => {
             offered.rows.insert(file.clone(), (place, row.id));
             FileAnswer::Held { file: file.clone(), held: Some(row.held.bytes().to_vec()) }
@@ -193,7 +195,7 @@ fn take(hq: &Headquarters, mut offered: Offered, chunk: &FileChunk) -> Result<(O
         return Ok((offered, Some(refused(file, "not_offered")), false));
     };
     if row.whole {
-        return Ok((offered, Some(receipt(hq, file.clone(), row.size)), false));
+        return Ok((offered, Some(receipt(hq, file.clone(), row.size)?), false));
     }
     let expected = daftar_wire::file::chunk_bytes(row.size, chunk.index);
     if expected != Some(chunk.bytes.len()) || hash != Some(Sha256::digest(&chunk.bytes).into()) {
@@ -243,7 +245,7 @@ fn complete(hq: &Headquarters, place: &Place, file: &FileId, row: &FileRow) -> R
     }
     let others = hq.store.write(|tx| files::set_whole(tx, place, row, hq.clock.now_ms()))?;
     others.iter().try_for_each(|blob| hq.blobs.remove(blob))?;
-    Ok(receipt(hq, file.clone(), row.size))
+    receipt(hq, file.clone(), row.size)
 }
 
 /// What a file's bytes come to.
@@ -276,7 +278,9 @@ fn wanted(
     chunks_max: u32,
 ) -> Result<Option<Sending>> {
     hq.store.read(|tx| {
-        let Some(place) = meta::compartment(tx, &file.compartment)? else { return Ok(None) };
+        // After a restore nothing leaves before an administrator has confirmed who may still read.
+        let is_confirmed = meta::doubt(tx, Doubt::Restored)?.is_none();
+        let Some(place) = meta::compartment(tx, &file.compartment)?.filter(|_| is_confirmed) else { return Ok(None) };
         let mut known = Known::default();
         let now = hq.clock.now_ms();
         let officers = present(tx, device, officers, now)?;

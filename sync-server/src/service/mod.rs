@@ -6,30 +6,41 @@ mod attest;
 mod down;
 mod enrol;
 pub(crate) mod files;
+mod heads;
 mod judge;
+mod keep;
+mod lineage;
+mod prepare;
 mod regroup;
+mod relay;
 mod up;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use daftar_core::authorize::Register as _;
-use daftar_core::ids::{DeviceId, OfficerId};
-use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice, Root};
+use daftar_core::ids::{DeviceId, Epoch, OfficerId};
+use daftar_wire::message::{Answer, Ask, Cursor, End, Heads, Hello, Notice, Root};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
+use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
 
+use crate::epoch::{self, Past};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
+use crate::store::meta::{self, Doubt, Life};
 use crate::store::people::Device;
 use crate::store::{cursor, people};
 
 pub use enrol::EnrolError;
 pub use files::FilesExchanged;
+
+use down::Down;
+use heads::Compared;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,18 +60,30 @@ pub struct Service {
     committed: watch::Sender<Option<Instant>>,
     /// When each device has spoken and how many changes were taken from it, not written down yet.
     contacts: Mutex<HashMap<DeviceId, (u64, u64)>>,
+    /// When each stream was last asked for from its beginning.
+    asked_anew: Mutex<HashMap<StreamId, u64>>,
 }
 
 /// The other end of an exchange.
 struct Peer {
     device: DeviceId,
     key: VerifyingKey,
-    /// It goes on from an exchange with this life of the server, and knows its own streams: receipts may leave out what it knows.
-    short: bool,
+    /// The life of the server whose receipts may leave out what the device knows: it goes on from an exchange with it, and knows its own
+    /// streams as they stand.
+    short: Option<Epoch>,
     /// Something came from its outbox: of such streams it may know nothing now.
     sealed: AtomicBool,
     /// Who is unlocked, as the hello says.
     officers: Vec<OfficerId>,
+}
+
+/// What the server is to a device, at one moment.
+struct Standing {
+    life: Life,
+    /// The device's cursors name another.
+    is_new_epoch: bool,
+    /// What it says of who may read is confirmed.
+    is_confirmed: bool,
 }
 
 /// The other end has gone: there is nobody to tell.
@@ -69,7 +92,7 @@ struct Gone;
 impl Service {
     /// A service over an opened headquarters.
     pub fn new(hq: Arc<Headquarters>) -> Self {
-        Self { hq, committed: watch::Sender::new(None), contacts: Mutex::default() }
+        Self { hq, committed: watch::Sender::new(None), contacts: Mutex::default(), asked_anew: Mutex::default() }
     }
 
     /// The headquarters that it serves.
@@ -96,23 +119,32 @@ impl Service {
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
-        let (id, root, epoch) = (device.id, hello.root, self.hq.identity.epoch);
-        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &id, &root))).await?;
-        let short = hello.root != Root::default() && known.is_some() && hello.cursors.iter().all(|c| c.epoch == epoch);
+        let (id, root) = (device.id, hello.root);
+        let mut is_anew = false;
+        if let Some(lineage) = hello.lineage {
+            // Kept before it is answered, and before anything that a copy brings.
+            let anew = self.blocking(move |hq| hq.store.write(|tx| lineage::follow(hq, tx, &id, &lineage))).await?;
+            if let Some(digit) = anew {
+                is_anew = true;
+                let _ = say(answers, Answer::Notice(Notice::Anew { digit })).await;
+            }
+        }
+        let (known, epoch) =
+            self.blocking(move |hq| hq.store.read(|tx| Ok((cursor::list(tx, &id, &root)?, meta::life(tx)?.epoch)))).await?;
+        let goes_on = !is_anew && root != Root::default();
+        let is_of_this_life = |known: &Vec<Cursor>| known.iter().chain(&hello.cursors).all(|c| c.epoch == epoch);
         let peer = Peer {
             device: device.id,
             key: verifying_key(&device.signing_key)?,
-            short,
+            short: (goes_on && known.as_ref().is_some_and(is_of_this_life)).then_some(epoch),
             sealed: AtomicBool::new(false),
             officers: hello.officers.clone(),
         };
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
-        if !up.ended {
-            return Ok(exchanged);
-        }
-        let (ended, sent) = match self.answer(&peer, hello, known, answers).await? {
+        let Some(heads) = up.heads else { return Ok(exchanged) };
+        let (ended, sent) = match self.answer(&peer, hello, heads, answers).await? {
             Ok(sent) => (true, sent),
             Err(Gone) => (false, 0),
         };
@@ -124,17 +156,61 @@ impl Service {
         &self,
         peer: &Peer,
         hello: Hello,
-        known: Option<Vec<Cursor>>,
+        heads: Vec<Heads>,
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<u64, Gone>> {
-        if self.send_revoked(peer, answers).await?.is_err() {
+        let (device, began) = (peer.device, hello.root);
+        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &began))).await?;
+        let is_known = known.is_some();
+        let list = merged(known.unwrap_or_default(), hello.cursors);
+        let standing = self.standing(list.clone()).await?;
+        if standing.is_new_epoch && say(answers, Answer::Notice(Notice::NewEpoch { epoch: standing.life.epoch })).await.is_err() {
             return Ok(Err(Gone));
         }
-        let Some(known) = known else {
-            let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
-            return Ok(say(answers, Answer::Notice(Notice::RootUnknown)).await.and(say(answers, end).await).map(|()| 0));
+        let mut left = hello.budget.unwrap_or(u64::MAX);
+        // After a restore nothing leaves before an administrator has confirmed who may still read.
+        let reading = if standing.is_confirmed { hello.officers } else { Vec::new() };
+        let Ok(Compared { sent, is_all, wanted }) = self.compare(peer, &reading, heads, &mut left, answers).await? else {
+            return Ok(Err(Gone));
         };
-        self.send_down(peer, hello, known, answers).await
+        if standing.is_confirmed {
+            // What another life of this server held, and this one lacks, is asked for before the device is told to purge it.
+            let not_yet = if standing.is_new_epoch { wanted } else { HashSet::new() };
+            if self.send_revoked(peer, &not_yet, answers).await?.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        if !is_known && say(answers, Answer::Notice(Notice::RootUnknown)).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        if !is_known || !standing.is_confirmed {
+            let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
+            return Ok(say(answers, end).await.map(|()| sent));
+        }
+        let down = Down { life: standing.life, officers: reading, began, list, left, more: !is_all };
+        Ok(self.send_down(peer, down, answers).await?.map(|down| sent + down))
+    }
+
+    /// What this server is to a device with these cursors; a server that was set back notices it here.
+    async fn standing(&self, cursors: Vec<Cursor>) -> Result<Standing> {
+        self.blocking(move |hq| {
+            let past = hq.store.read(|tx| epoch::past(tx, &meta::life(tx)?, &cursors))?;
+            if past == Past::SetBack {
+                hq.store.write(|tx| {
+                    // Another exchange may have noticed the same meanwhile.
+                    if epoch::past(tx, &meta::life(tx)?, &cursors)? == Past::SetBack { epoch::set_back(hq, tx) } else { Ok(false) }
+                })?;
+            }
+            hq.store.read(|tx| {
+                let life = meta::life(tx)?;
+                Ok(Standing {
+                    life,
+                    is_new_epoch: cursors.iter().any(|c| c.epoch != life.epoch),
+                    is_confirmed: meta::doubt(tx, Doubt::Restored)?.is_none(),
+                })
+            })
+        })
+        .await
     }
 
     /// Remembers that a device has spoken: no exchange waits for the disk only for this.

@@ -5,7 +5,6 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::Head;
 use daftar_wire::message::{Answer, FeedItem, FeedVerdict};
 use daftar_wire::segment::{Segment, join};
-use daftar_wire::stream::StreamId;
 
 use crate::error::Result;
 use crate::store::feed::{Entry, Kind};
@@ -47,22 +46,36 @@ fn segments(compartment: &Compartment, mut from: u64, entries: Vec<Entry>, said:
         return Ok(from);
     }
     let Some((n, chain)) = entries.last().map(|e| (e.n, chain8(&e.chain))) else { return Ok(from) };
-    let mut streams: Vec<(StreamId, Vec<Segment>)> = Vec::new();
-    for entry in &entries {
-        let segment = Segment::read(&entry.bytes)?;
-        match streams.iter_mut().find(|(stream, _)| *stream == segment.stream) {
-            Some((_, list)) => list.push(segment),
-            None => streams.push((segment.stream.clone(), vec![segment])),
-        }
-    }
-    let mut joined = Vec::new();
-    for segment in streams.into_iter().flat_map(|(_, list)| join(list)) {
-        joined.push(segment.write()?);
-    }
+    let mut joined = joined(&entries)?;
     let last = joined.pop();
     said.extend(joined.into_iter().map(Answer::Loose));
     said.extend(last.map(|segment| Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment })));
     Ok(n + 1)
+}
+
+/// The segments with those of one row joined: a branch has numbers of the stream that it leaves, but a chain of its own. A stream begins
+/// before what leaves it, so that the rows come in an order in which they can be taken.
+fn joined(entries: &[Entry]) -> Result<Vec<Vec<u8>>> {
+    let mut rows: Vec<(i64, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        let Kind::Segment { row, .. } = entry.kind else { continue };
+        match rows.iter_mut().find(|(id, _)| *id == row) {
+            Some((_, list)) => list.push(entry),
+            None => rows.push((row, vec![entry])),
+        }
+    }
+    let mut joined = Vec::new();
+    for (row, list) in rows {
+        let segments = list.iter().map(|e| Segment::read(&e.bytes)).collect::<std::result::Result<Vec<_>, _>>()?;
+        match join(segments).iter().map(Segment::write).collect::<std::result::Result<Vec<_>, _>>() {
+            Ok(written) => joined.extend(written),
+            Err(error) => {
+                tracing::warn!(row, %error, "segments that cannot be joined go as they are");
+                joined.extend(list.into_iter().map(|e| e.bytes.clone()));
+            }
+        }
+    }
+    Ok(joined)
 }
 
 fn count(entry: &Entry) -> usize {

@@ -63,6 +63,19 @@ pub fn open_door(conn: &Connection, device: &DeviceId, officer: &OfficerId, plac
     Ok(())
 }
 
+/// Writes down a door for every grant that was taken back, on every device of its officer, and for every grant on a device that was struck
+/// off: a database that was set back does not know
+/// what a device was told since, and who holds nothing there says so when he is told to purge.
+pub(crate) fn suppose_doors(conn: &Connection) -> Result<()> {
+    conn.execute(
+        "INSERT OR IGNORE INTO door(device, officer, compartment, read, write, opened_ms)
+         SELECT o.device, o.officer, g.compartment, g.read, g.write, 0 FROM officer_device o JOIN grant_ g ON g.officer = o.officer
+         WHERE NOT g.active OR o.device IN (SELECT id FROM device WHERE NOT active)",
+        [],
+    )?;
+    Ok(())
+}
+
 /// A door should be shut since this time; `None`: it may be open after all.
 pub fn mark_door(conn: &Connection, device: &DeviceId, officer: &OfficerId, place: &Place, revoked_ms: Option<u64>) -> Result<()> {
     conn.prepare_cached("UPDATE door SET revoked_ms = ?4 WHERE device = ?1 AND officer = ?2 AND compartment = ?3")?.execute(params![

@@ -2,13 +2,15 @@
 
 use daftar_core::ids::{ChangeName, DeviceId, Head, RecordId};
 use daftar_core::record::Kind;
+use daftar_wire::branch::Branch as _;
 use daftar_wire::message::Verdict;
 use daftar_wire::stream::StreamId;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
+use super::branch;
 use super::meta::Place;
 use crate::error::{Error, Result};
-use crate::sql::{int, uint};
+use crate::sql::uint;
 
 /// A record's row.
 #[derive(Debug, Clone)]
@@ -199,18 +201,12 @@ pub(crate) fn open_questions(conn: &Connection, place: i64) -> Result<(u64, u64,
     ))
 }
 
-/// Where a stream's chain stood before the change `first`, in headquarters' own database; `None` if what comes before is not held.
-pub(crate) fn chain_before(conn: &Connection, place: &Place, stream: &StreamId, first: u64) -> Result<Option<Head>> {
-    if first == 1 {
-        return Ok(Some(stream.start()));
-    }
-    let mut rows = conn.prepare_cached(
-        "SELECT f.head, f.first + f.count FROM feed f JOIN stream s ON s.id = f.stream
-         WHERE s.compartment = ?1 AND s.device = ?2 AND s.incarnation = ?3 AND f.first < ?4 ORDER BY f.first DESC LIMIT 1",
-    )?;
-    let row =
-        rows.query_row(params![place.id, stream.device.0, stream.incarnation.0, int(first)], |r| Ok((Head(r.get(0)?), uint(r.get(1)?))));
-    Ok(row.optional()?.filter(|(_, next)| *next == first).map(|(head, _)| head))
+/// Where the chain of a stream's row stood before its change `first`, in headquarters' own database.
+pub(crate) fn chain_before(conn: &Connection, place: &Place, stream: &StreamId, row: i64, first: u64) -> Result<Option<Head>> {
+    let rows = branch::rows(conn, place, stream)?;
+    let held = branch::held(conn, stream, &rows);
+    let at = rows.iter().position(|r| r.id == Some(row));
+    at.map(|at| held[at].head_at(first - 1)).transpose()
 }
 
 /// When each device has last spoken, and how many changes were taken from it.

@@ -48,6 +48,12 @@ pub fn use_code(conn: &Connection, secret_hash: &[u8; 32], used_by: &[u8; 32], r
     Ok(())
 }
 
+/// Ends every code that was not used, as far as is known here.
+pub fn end_codes(conn: &Connection) -> Result<()> {
+    conn.execute("UPDATE code SET expires_ms = 0 WHERE used_by IS NULL", [])?;
+    Ok(())
+}
+
 /// Keeps a device's sealing key and certificate.
 pub fn add_installation(conn: &Connection, device: &DeviceId, sealing_key: &[u8; 32], certificate: &[u8]) -> Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO installation(device, sealing_key, certificate) VALUES (?1, ?2, ?3)")?.execute(params![

@@ -2,17 +2,19 @@
 
 use daftar_core::ids::{DeviceId, Digest, Head, Incarnation};
 use daftar_wire::message::{FeedVerdict, Ruling, feed_next};
-use daftar_wire::segment::Segment;
 use daftar_wire::sign::Sig;
 use daftar_wire::stream::{StreamHead, StreamId, digest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::branch::StreamRow;
 use super::meta::Place;
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
 const SEGMENT: i64 = 1;
 pub(super) const VERDICT: i64 = 2;
+/// Bytes of entries that are chained anew at once.
+const RECHAIN_BYTES: usize = 4 * 1024 * 1024;
 
 /// A feed's last number and the chain after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +23,6 @@ pub struct FeedHead {
     pub n: u64,
     /// The chain.
     pub chain: Head,
-}
-
-/// How far a stream is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamRow {
-    /// The row's id; `None` before its first change.
-    pub id: Option<i64>,
-    /// The number of the last change.
-    pub n: u64,
-    /// The chain after it.
-    pub head: Head,
-    /// In a backup up to here.
-    pub backed_up: u64,
 }
 
 /// A segment that is to be kept, checked before.
@@ -66,6 +55,8 @@ pub enum Kind {
         count: u32,
         /// The stream's chain after the last.
         head: Head,
+        /// The stream's row, or its branch's.
+        row: i64,
     },
     /// Rulings, with headquarters' signature.
     Verdict(Sig),
@@ -103,17 +94,13 @@ pub fn chain_at(conn: &Connection, place: &Place, n: u64) -> Result<Option<Head>
     Ok(rows.query_row(params![place.id, int(n)], |r| r.get(0).map(Head)).optional()?)
 }
 
-/// How far a stream is held; one that is not known stands at its start.
+/// How far a stream is held, without its branches; one that is not known stands at its start.
 pub fn stream(conn: &Connection, place: &Place, stream: &StreamId) -> Result<StreamRow> {
-    let mut rows =
-        conn.prepare_cached("SELECT id, n, head, backed_up FROM stream WHERE compartment = ?1 AND device = ?2 AND incarnation = ?3")?;
-    let row = rows.query_row(params![place.id, stream.device.0, stream.incarnation.0], |r| {
-        Ok(StreamRow { id: r.get(0)?, n: uint(r.get(1)?), head: Head(r.get(2)?), backed_up: uint(r.get(3)?) })
-    });
-    Ok(row.optional()?.unwrap_or(StreamRow { id: None, n: 0, head: stream.start(), backed_up: 0 }))
+    let first = super::branch::rows(conn, place, stream)?.into_iter().find(|r| r.split.is_none());
+    Ok(first.unwrap_or_else(|| StreamRow::empty(stream)))
 }
 
-/// The heads of all streams of a compartment.
+/// The heads of all streams of a compartment and their branches.
 pub fn stream_heads(conn: &Connection, place: &Place) -> Result<Vec<StreamHead>> {
     let mut rows = conn.prepare_cached("SELECT device, incarnation, n, head FROM stream WHERE compartment = ?1")?;
     let heads = rows.query_map([place.id], stream_head)?;
@@ -163,25 +150,77 @@ pub fn append(
     )?
     .execute(params![place.id, int(now.n), SEGMENT, id, int(new.first), new.count, new.head.0, now.chain.0, int(at_ms), new.bytes])?;
     if let Some(rule) = verdict {
-        let n = now.n + 1;
-        let (rulings, sig) = rule(n);
-        now = FeedHead { n, chain: FeedVerdict::chain_after(now.chain, &rulings) };
-        conn.prepare_cached("INSERT INTO feed(compartment, n, kind, chain, sig, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![place.id, int(n), VERDICT, now.chain.0, sig, int(at_ms), FeedVerdict::write_rulings(&rulings)])?;
+        now = add_verdict(conn, place, now, at_ms, rule)?;
     }
+    set_head(conn, place, &now)?;
+    Ok(StreamRow { id: Some(id), n: last, head: new.head, ..held.clone() })
+}
+
+/// Adds what was ruled about changes that are held, as the feed's next entry.
+pub fn rule(conn: &Connection, place: &Place, at_ms: u64, rule: &Rule<'_>) -> Result<()> {
+    let now = add_verdict(conn, place, head(conn, place)?, at_ms, rule)?;
+    set_head(conn, place, &now)
+}
+
+fn add_verdict(conn: &Connection, place: &Place, before: FeedHead, at_ms: u64, rule: &Rule<'_>) -> Result<FeedHead> {
+    let n = before.n + 1;
+    let (rulings, sig) = rule(n);
+    let chain = FeedVerdict::chain_after(before.chain, &rulings);
+    conn.prepare_cached("INSERT INTO feed(compartment, n, kind, chain, sig, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![place.id, int(n), VERDICT, chain.0, sig, int(at_ms), FeedVerdict::write_rulings(&rulings)])?;
+    Ok(FeedHead { n, chain })
+}
+
+fn set_head(conn: &Connection, place: &Place, head: &FeedHead) -> Result<()> {
     conn.prepare_cached("UPDATE feed_head SET n = ?2, chain = ?3 WHERE compartment = ?1")?.execute(params![
         place.id,
-        int(now.n),
-        now.chain.0
+        int(head.n),
+        head.chain.0
     ])?;
-    Ok(StreamRow { id: Some(id), n: last, head: new.head, backed_up: held.backed_up })
+    Ok(())
+}
+
+/// Computes the feed's chain anew from another start, entry by entry; verdicts are signed anew, for the signature names the epoch.
+pub fn rechain(conn: &Connection, place: &Place, start: Head, sign: &dyn Fn(u64, &[Ruling]) -> Sig) -> Result<()> {
+    let mut at = FeedHead { n: 0, chain: start };
+    loop {
+        let page = page(conn, place, at.n, u64::MAX, None, RECHAIN_BYTES)?;
+        if page.is_empty() {
+            return set_head(conn, place, &at);
+        }
+        for entry in page {
+            let (chain, sig) = match entry.kind {
+                Kind::Segment { device, incarnation, first, count, head, row: _ } => {
+                    let stream = StreamId { compartment: place.name.clone(), device, incarnation };
+                    (feed_next(at.chain, &stream, first, count, &head), None)
+                }
+                Kind::Verdict(_) => {
+                    let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
+                    (FeedVerdict::chain_after(at.chain, &rulings), Some(sign(entry.n, &rulings)))
+                }
+            };
+            conn.prepare_cached("UPDATE feed SET chain = ?3, sig = ?4 WHERE compartment = ?1 AND n = ?2")?.execute(params![
+                place.id,
+                int(entry.n),
+                chain.0,
+                sig
+            ])?;
+            at = FeedHead { n: entry.n, chain };
+        }
+    }
+}
+
+/// Puts other bytes in the place of a segment's: the same changes, written otherwise.
+pub fn rewrite(conn: &Connection, place: &Place, n: u64, bytes: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE feed SET bytes = ?3 WHERE compartment = ?1 AND n = ?2")?.execute(params![place.id, int(n), bytes])?;
+    Ok(())
 }
 
 /// Entries after `after` up to `to`, in order, until their bytes come to about `bytes_max`; at least one if there is one.
 /// Segments of `without` are passed over unread.
 pub fn page(conn: &Connection, place: &Place, after: u64, to: u64, without: Option<&DeviceId>, bytes_max: usize) -> Result<Vec<Entry>> {
     let mut rows = conn.prepare_cached(
-        "SELECT f.n, f.kind, s.device, s.incarnation, f.first, f.count, f.head, f.chain, f.sig, f.at_ms, f.bytes
+        "SELECT f.n, f.kind, s.device, s.incarnation, f.first, f.count, f.head, f.chain, f.sig, f.at_ms, f.bytes, f.stream
          FROM feed f LEFT JOIN stream s ON s.id = f.stream
          WHERE f.compartment = ?1 AND f.n > ?2 AND f.n <= ?3 AND (s.device IS NULL OR s.device IS NOT ?4) ORDER BY f.n",
     )?;
@@ -207,6 +246,7 @@ fn entry(r: &Row<'_>) -> Result<Entry> {
             first: uint(r.get(4)?),
             count: r.get(5)?,
             head: Head(r.get(6)?),
+            row: r.get(11)?,
         },
         VERDICT => Kind::Verdict(r.get(8)?),
         _ => return Err(Error::Damaged(format!("feed entry {n} of an unknown kind"))),
@@ -214,31 +254,10 @@ fn entry(r: &Row<'_>) -> Result<Entry> {
     Ok(Entry { n, kind, chain: Head(r.get(7)?), at_ms: uint(r.get(9)?), bytes: r.get(10)? })
 }
 
-/// The held segments of a stream that hold changes from `from` on, with the chain before each.
-pub fn held_from(conn: &Connection, stream: &StreamId, row: i64, from: u64) -> Result<Vec<(Segment, Head)>> {
-    let mut rows = conn.prepare_cached("SELECT bytes, first, head FROM feed WHERE stream = ?1 AND first + count > ?2 ORDER BY first")?;
-    let rows = rows.query_map(params![row, int(from)], |r| Ok((r.get::<_, Vec<u8>>(0)?, uint(r.get(1)?), Head(r.get(2)?))))?;
-    let mut before: Option<(u64, Head)> = None;
-    let mut held = Vec::new();
-    for segment in rows {
-        let (bytes, first, head) = segment?;
-        let segment = Segment::read(&bytes)?;
-        let begins = match before {
-            Some((next, head)) if next == first => head,
-            Some(_) => return Err(Error::Damaged("a stream with a gap".into())),
-            None if first == 1 => stream.start(),
-            None => conn
-                .prepare_cached("SELECT head FROM feed WHERE stream = ?1 AND first + count = ?2")?
-                .query_row(params![row, int(first)], |r| r.get(0).map(Head))?,
-        };
-        before = Some((segment.last() + 1, head));
-        held.push((segment, begins));
-    }
-    Ok(held)
-}
-
 /// How many changes a compartment holds.
 pub fn changes(conn: &Connection, place: &Place) -> Result<u64> {
-    let n = conn.prepare_cached("SELECT coalesce(sum(n), 0) FROM stream WHERE compartment = ?1")?.query_row([place.id], |r| r.get(0))?;
+    let n = conn
+        .prepare_cached("SELECT coalesce(sum(n - split_n), 0) FROM stream WHERE compartment = ?1")?
+        .query_row([place.id], |r| r.get(0))?;
     Ok(uint(n))
 }

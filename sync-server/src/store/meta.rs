@@ -11,14 +11,57 @@ use crate::error::{Error, Result};
 /// What the server is: drawn once, at its founding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Which life of the feeds.
-    pub epoch: Epoch,
     /// Headquarters' own device: the writer of its signed stream.
     pub device: DeviceId,
-    /// The life of that stream.
-    pub incarnation: Incarnation,
     /// `host:port` at which devices look for it.
     pub address: String,
+}
+
+/// Which life of the server this is: drawn at its founding and whenever it was set back. Read in the transaction that uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Of the feeds.
+    pub epoch: Epoch,
+    /// Of headquarters' own stream.
+    pub incarnation: Incarnation,
+}
+
+/// Since when something of the server's past is in doubt, in milliseconds of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It was restored from a backup, and nobody has confirmed that the revocations since then are in force.
+    Restored,
+    /// Its database was found set back, without a restore.
+    SetBack,
+    /// When the epoch was last changed by itself.
+    OwnEpoch,
+}
+
+impl Doubt {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Restored => "restored_unconfirmed",
+            Self::SetBack => "set_back",
+            Self::OwnEpoch => "own_epoch",
+        }
+    }
+}
+
+/// Since when; `None`: it is not.
+pub fn doubt(conn: &Connection, what: Doubt) -> Result<Option<u64>> {
+    let bytes: Option<[u8; 8]> = get(conn, what.key())?.and_then(|v| v.try_into().ok());
+    Ok(bytes.map(u64::from_be_bytes))
+}
+
+/// Says so, or that it is over.
+pub fn set_doubt(conn: &Connection, what: Doubt, since_ms: Option<u64>) -> Result<()> {
+    match since_ms {
+        Some(ms) => set(conn, what.key(), &ms.to_be_bytes()),
+        None => {
+            conn.prepare_cached("DELETE FROM meta WHERE k = ?1")?.execute([what.key()])?;
+            Ok(())
+        }
+    }
 }
 
 /// A compartment with its row.
@@ -42,20 +85,31 @@ fn set(conn: &Connection, key: &str, value: &[u8]) -> Result<()> {
 
 /// Writes down what the server is.
 pub fn set_identity(conn: &Connection, identity: &Identity) -> Result<()> {
-    let Identity { epoch, device, incarnation, address } = identity;
-    set(conn, "epoch", &epoch.0)?;
+    let Identity { device, address } = identity;
     set(conn, "device", &device.0)?;
-    set(conn, "incarnation", &incarnation.0)?;
     set(conn, "address", address.as_bytes())
+}
+
+fn id(conn: &Connection, key: &str) -> Result<[u8; 16]> {
+    get(conn, key)?.and_then(|v| v.try_into().ok()).ok_or_else(|| Error::Damaged(format!("no {key}")))
 }
 
 /// What the server is.
 pub fn identity(conn: &Connection) -> Result<Identity> {
-    let id = |key: &str| -> Result<[u8; 16]> {
-        get(conn, key)?.and_then(|v| v.try_into().ok()).ok_or_else(|| Error::Damaged(format!("no {key}")))
-    };
     let address = get(conn, "address")?.and_then(|v| String::from_utf8(v).ok()).ok_or_else(|| Error::Damaged("no address".into()))?;
-    Ok(Identity { epoch: Epoch(id("epoch")?), device: DeviceId(id("device")?), incarnation: Incarnation(id("incarnation")?), address })
+    Ok(Identity { device: DeviceId(id(conn, "device")?), address })
+}
+
+/// Begins a life.
+pub fn set_life(conn: &Connection, life: &Life) -> Result<()> {
+    let Life { epoch, incarnation } = life;
+    set(conn, "epoch", &epoch.0)?;
+    set(conn, "incarnation", &incarnation.0)
+}
+
+/// Which life this is.
+pub fn life(conn: &Connection) -> Result<Life> {
+    Ok(Life { epoch: Epoch(id(conn, "epoch")?), incarnation: Incarnation(id(conn, "incarnation")?) })
 }
 
 /// The last stamp that headquarters wrote.

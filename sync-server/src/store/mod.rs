@@ -1,11 +1,14 @@
 //! What headquarters keeps: feeds, streams, people, codes, cursors. All SQL of the server stands in this folder, and nothing else does.
 
 pub mod access;
+pub mod branch;
 pub(crate) mod console;
 pub mod cursor;
 pub mod enrolment;
+pub mod erasure;
 pub mod feed;
 pub mod files;
+pub mod lineage;
 pub mod meta;
 pub mod people;
 pub mod projection;

@@ -176,6 +176,7 @@ pub fn devices(conn: &Connection) -> Result<Vec<Device>> {
 pub fn put_device(conn: &Connection, d: &Device) -> Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO device(id, name, team, signing_key, digit, active) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![d.id.0, d.name, d.team, d.signing_key, d.digit, d.active])?;
+    conn.prepare_cached("INSERT OR IGNORE INTO device_digit(device, digit) VALUES (?1, ?2)")?.execute(params![d.id.0, d.digit])?;
     Ok(())
 }
 
@@ -346,15 +347,30 @@ pub fn put_grant(conn: &Connection, officer: &OfficerId, place: &Place, g: &Gran
     Ok(())
 }
 
-/// The head of one of headquarters' own records.
-pub fn record_head(conn: &Connection, place: &Place, record: &RecordId) -> Result<Option<ChangeName>> {
-    let mut rows = conn.prepare_cached("SELECT head FROM hq_record WHERE compartment = ?1 AND record = ?2")?;
-    Ok(rows.query_row(params![place.id, record.0], |r| r.get(0).map(ChangeName)).optional()?)
+/// A head of one of headquarters' own records, and when it was written by headquarters' clock, in milliseconds of UTC.
+pub type RecordHead = (ChangeName, u64);
+
+/// The heads of one of headquarters' own records.
+pub fn record_heads(conn: &Connection, place: &Place, record: &RecordId) -> Result<Vec<RecordHead>> {
+    let mut rows = conn.prepare_cached("SELECT head, at_ms FROM hq_head WHERE compartment = ?1 AND record = ?2 ORDER BY head")?;
+    let rows = rows.query_map(params![place.id, record.0], |r| Ok((ChangeName(r.get(0)?), uint(r.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Moves that head.
-pub fn set_record_head(conn: &Connection, place: &Place, record: &RecordId, head: &ChangeName) -> Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO hq_record(compartment, record, head) VALUES (?1, ?2, ?3)")?
-        .execute(params![place.id, record.0, head.0])?;
+/// Puts other heads in their place.
+pub fn set_record_heads(conn: &Connection, place: &Place, record: &RecordId, heads: &[RecordHead]) -> Result<()> {
+    conn.prepare_cached("DELETE FROM hq_head WHERE compartment = ?1 AND record = ?2")?.execute(params![place.id, record.0])?;
+    for (head, at_ms) in heads {
+        conn.prepare_cached("INSERT OR REPLACE INTO hq_head(compartment, record, head, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![place.id, record.0, head.0, int(*at_ms)])?;
+    }
     Ok(())
+}
+
+/// Every digit that a device of the team has or has had.
+pub fn digits(conn: &Connection, team: Option<&str>, without: &DeviceId) -> Result<Vec<u32>> {
+    let mut rows =
+        conn.prepare_cached("SELECT d.digit FROM device_digit d JOIN device v ON v.id = d.device WHERE v.team IS ?1 AND v.id <> ?2")?;
+    let rows = rows.query_map(params![team, without.0], |r| r.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

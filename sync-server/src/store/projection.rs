@@ -51,8 +51,34 @@ pub(crate) fn fitting(path: &Path, key: &DatabaseKey, epoch: &Epoch) -> Result<O
     if version != VERSION {
         return Ok(None);
     }
-    let of: Option<Vec<u8>> = conn.query_row("SELECT v FROM meta WHERE k = 'epoch'", [], |r| r.get(0)).optional()?;
-    Ok((of.as_deref() == Some(&epoch.0[..])).then_some(conn))
+    let is_ours = is_of(&conn, epoch)?;
+    Ok(is_ours.then_some(conn))
+}
+
+/// Whether the tables are of this life of the feeds.
+pub(crate) fn is_of(conn: &Connection, epoch: &Epoch) -> Result<bool> {
+    let of: Option<Vec<u8>> = conn.prepare_cached("SELECT v FROM meta WHERE k = 'epoch'")?.query_row([], |r| r.get(0)).optional()?;
+    Ok(of.as_deref() == Some(&epoch.0[..]))
+}
+
+/// Empties the tables for this life of the feeds.
+pub(crate) fn begin_again(conn: &Connection, epoch: &Epoch) -> Result<()> {
+    conn.execute_batch("DELETE FROM search; DELETE FROM record; DELETE FROM change; DELETE FROM compartment;")?;
+    conn.execute("INSERT OR REPLACE INTO meta(k, v) VALUES ('epoch', ?1)", [epoch.0])?;
+    Ok(())
+}
+
+/// Drops a change's payload; the record that must be looked at again.
+pub(crate) fn erase(conn: &Connection, name: &ChangeName) -> Result<Option<RecordId>> {
+    let mut row = conn.prepare_cached("UPDATE change SET payload = NULL WHERE name = ?1 AND payload IS NOT NULL RETURNING record")?;
+    let record: Option<Option<[u8; 16]>> = row.query_row([name.0], |r| r.get(0)).optional()?;
+    Ok(record.flatten().map(RecordId))
+}
+
+/// Writes the index out whole, so that nothing is left in it of what was taken out.
+pub(crate) fn optimize_index(conn: &Connection) -> Result<()> {
+    conn.execute_batch("INSERT INTO search(search) VALUES ('optimize');")?;
+    Ok(())
 }
 
 /// How far a compartment's feed is projected.

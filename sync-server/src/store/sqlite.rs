@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::random::hex;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("4.sql"))];
+const MIGRATIONS: &[M<'static>] =
+    &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql")), M::up(include_str!("4.sql"))];
 /// The first SQLite without the WAL-reset corruption bug.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long a command waits for the server, and the server for a command.
@@ -51,7 +52,7 @@ pub(crate) fn open_encrypted(path: &Path, key: &DatabaseKey, make: bool, durabil
     };
     conn.execute_batch(&format!(
         "PRAGMA cipher_memory_security=OFF; PRAGMA busy_timeout={BUSY_MS}; PRAGMA synchronous={synchronous};
-         PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"
+         PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"
     ))?;
     keep_log(&conn)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -84,8 +85,26 @@ impl Store {
     /// Opens headquarters' database; `make`: it may be new.
     pub fn open(path: PathBuf, key: DatabaseKey, make: bool) -> Result<Self> {
         let mut writer = open_encrypted(&path, &key, make, Durability::Full)?;
+        // A table that others refer to can only be made anew without looking at who refers to it.
+        writer.pragma_update(None, "foreign_keys", false)?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut writer)?;
+        writer.pragma_update(None, "foreign_keys", true)?;
         Ok(Self::over(path, key, Durability::Full, writer))
+    }
+
+    /// Opens a copy of headquarters' database as it is, whatever its version.
+    pub(crate) fn open_copy(path: PathBuf, key: DatabaseKey) -> Result<Self> {
+        let conn = open_encrypted(&path, &key, false, Durability::Full)?;
+        Ok(Self::over(path, key, Durability::Full, conn))
+    }
+
+    /// Closes the database, so that all of it stands in its one file.
+    pub(crate) fn close(self) -> Result<()> {
+        lock(&self.readers).clear();
+        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // The last connection to a database writes its log back and removes it.
+        writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;")?;
+        writer.close().map_err(|(_, e)| e.into())
     }
 
     /// A database over a connection that writes it.
@@ -103,6 +122,42 @@ impl Store {
             *conn = open_encrypted(&self.path, &self.key, false, self.durability)?;
         }
         done
+    }
+
+    /// Writes the log back into the file and empties it. Left for later where somebody reads from it meanwhile.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let is_busy: bool = lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0))?;
+        if is_busy {
+            tracing::info!("the database's log is in use and is emptied later");
+        }
+        Ok(())
+    }
+
+    /// Copies everything, as at one moment, into a new database under another key; both may be in use. Returns what `f` says of the
+    /// same moment.
+    pub(crate) fn copy_to<T>(&self, path: &Path, key: &DatabaseKey, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let conn = open_encrypted(&self.path, &self.key, false, self.durability)?;
+        let name = path.to_str().ok_or_else(|| Error::Refused(format!("{} is no path that can be written to", path.display())))?;
+        let key = Zeroizing::new(format!("x'{}'", Zeroizing::new(hex(key.as_slice())).as_str()));
+        // Readable by its owner alone before anything is in it.
+        std::fs::File::create_new(path)?;
+        crate::keys::private_file(path)?;
+        conn.execute("ATTACH DATABASE ?1 AS copy KEY ?2", [name, key.as_str()])?;
+        conn.execute_batch("PRAGMA copy.synchronous=FULL; BEGIN;")?;
+        let done = f(&conn)?;
+        conn.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(()))?;
+        let version: i64 = conn.query_row("PRAGMA main.user_version", [], |r| r.get(0))?;
+        conn.execute_batch(&format!("PRAGMA copy.user_version = {version}; COMMIT; DETACH DATABASE copy;"))?;
+        Ok(done)
+    }
+
+    /// Whether every page is what was written, and the tables and indexes agree.
+    pub(crate) fn is_whole(&self) -> Result<bool> {
+        let conn = open_encrypted(&self.path, &self.key, false, self.durability)?;
+        // One row for each page whose authentication fails.
+        let pages = conn.prepare("PRAGMA cipher_integrity_check")?.exists([])?;
+        let tables: String = conn.query_row("PRAGMA integrity_check(1)", [], |r| r.get(0))?;
+        Ok(!pages && tables == "ok")
     }
 
     /// Reads in one transaction: everything as at one moment.
@@ -126,4 +181,48 @@ impl Store {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic inside a transaction rolled it back: the connection is as good as before.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{feed, meta, people};
+
+    #[test]
+    fn a_database_of_the_first_version_opens_with_all_that_it_held() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, key) = (folder.path().join("daftar.db"), DatabaseKey::new([7; 32]));
+        let mut conn = open_encrypted(&path, &key, true, Durability::Full).expect("a new database");
+        Migrations::from_slice(&MIGRATIONS[..1]).to_latest(&mut conn).expect("the first version");
+        conn.execute_batch(
+            "INSERT INTO compartment VALUES (1, 'team/imt-1');
+             INSERT INTO stream VALUES (5, 1, zeroblob(16), zeroblob(16), 3, zeroblob(32), 2);
+             INSERT INTO feed VALUES (1, 1, 1, 5, 1, 3, zeroblob(32), zeroblob(32), NULL, 0, x'00');
+             INSERT INTO feed_head VALUES (1, 1, zeroblob(32));
+             INSERT INTO device VALUES (zeroblob(16), 'tablet', 'imt-1', zeroblob(32), 4, 1);
+             INSERT INTO hq_record VALUES (1, zeroblob(16), zeroblob(32));",
+        )
+        .expect("rows");
+        drop(conn);
+        let store = Store::open(path, key, false).expect("it opens");
+        let hq = daftar_core::ids::DeviceId([9; 16]);
+        store
+            .read(|tx| {
+                assert!(!tx.prepare("PRAGMA foreign_key_check")?.exists([])?, "who refers to whom is as it was");
+                let place = meta::compartments(tx)?.remove(0);
+                let stream = daftar_wire::stream::StreamId {
+                    compartment: place.name.clone(),
+                    device: daftar_core::ids::DeviceId([0; 16]),
+                    incarnation: daftar_core::ids::Incarnation([0; 16]),
+                };
+                let row = feed::stream(tx, &place, &stream)?;
+                assert_eq!((row.id, row.n, row.backed_up, row.split), (Some(5), 3, 2, None));
+                assert_eq!(feed::changes(tx, &place)?, 3);
+                assert_eq!(people::record_heads(tx, &place, &daftar_core::ids::RecordId([0; 16]))?.len(), 1);
+                assert_eq!(people::digits(tx, Some("imt-1"), &hq)?, [4]);
+                Ok(())
+            })
+            .expect("readable");
+        assert!(store.write(|tx| Ok(tx.execute("DELETE FROM compartment", [])?)).is_err(), "and is looked after again");
+    }
 }

@@ -373,7 +373,7 @@ async fn a_headquarters_from_before_doors_were_written_down_knows_what_its_devic
     let device = world.device("a", "imt-1").await;
     let before: Vec<_> = doors(&world, &device).into_iter().map(|d| (d.officer, d.place.name, d.access)).collect();
     let undo = "DROP TABLE write_gap; DROP TABLE door; DROP TABLE admission; DROP TABLE admitted; DROP TABLE decision;
-                ALTER TABLE grant_ DROP COLUMN revoked_ms; PRAGMA user_version = 1;";
+                ALTER TABLE grant_ DROP COLUMN revoked_ms; PRAGMA user_version = 3;";
     world.hq.store.write(|tx| Ok(tx.execute_batch(undo)?)).expect("as it was");
     let hq = Headquarters::open(Folder::new(world.folder.path()), world.clock.clone()).expect("it opens");
     let after = hq.store.read(|tx| access::doors(tx, &device.enrolled.device)).expect("readable");

@@ -14,6 +14,8 @@ use daftar_sync_server::admin::{NewOfficer, PASSWORD_CHARS_MIN};
 use daftar_sync_server::console;
 use daftar_sync_server::http::{App, Body, Caller};
 use daftar_sync_server::project::Projector;
+use daftar_sync_server::restore;
+use daftar_sync_server::store::meta::{self, Doubt};
 use daftar_wire::change::Entry;
 use daftar_wire::segment::Attestation;
 use daftar_wire::sign::attest;
@@ -473,4 +475,23 @@ async fn a_record_says_which_of_its_photos_are_here_and_gives_them_to_its_reader
     for sort in ["files", "thumbnails"] {
         assert_eq!(desk.get(&leader, &path(sort, &picture)).await.code(), (404, "not_found"), "another team's photo is not there for him");
     }
+}
+
+#[tokio::test]
+async fn after_a_restore_the_console_says_so_and_shows_no_record_until_it_is_confirmed() {
+    let desk = Desk::new();
+    desk.officer("oct", Agency::Moi, None, Role::Oct);
+    let mut device = desk.world.device("a", "imt-1").await;
+    let segment = device.write(TEAM, 2).write().expect("a segment");
+    desk.world.exchange(&device, device.hello(), &[segment]).await;
+    desk.caught_up();
+    let browser = desk.login("oct").await;
+    let rows = async || desk.get(&browser, "/api/records").await.body["rows"].as_array().map_or(0, Vec::len);
+    let before = rows().await;
+    assert!(before >= 2);
+    desk.world.hq.store.write(|tx| meta::set_doubt(tx, Doubt::Restored, Some(NOW_MS))).expect("written");
+    let overview = desk.get(&browser, "/api/overview").await.body;
+    assert_eq!((&overview["restored_ms"], rows().await), (&json!(NOW_MS), 0));
+    assert!(restore::confirm(&desk.world.hq).expect("confirmed"));
+    assert_eq!(rows().await, before);
 }

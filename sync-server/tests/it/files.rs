@@ -43,7 +43,7 @@ impl Photo {
         FileAsk::Chunk(FileChunk { file: self.id(), index: index as u32, bytes: self.chunks[index].clone() })
     }
 
-    fn want(&self) -> FileAsk {
+    pub fn want(&self) -> FileAsk {
         want(self.id())
     }
 

@@ -122,7 +122,7 @@ impl Matrix {
     async fn new() -> Self {
         let desk = Desk::new();
         let hq = desk.world.hq.clone();
-        let epoch = hq.identity.epoch;
+        let epoch = hq.life().expect("a life").epoch;
         hq.store
             .write(|tx| TARGETS.iter().try_for_each(|t| meta::add_compartment(tx, &c(t), &epoch).map(|_| ())))
             .expect("compartments of every sort");

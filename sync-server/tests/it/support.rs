@@ -118,6 +118,29 @@ impl World {
         all
     }
 
+    /// The folder as it stands, copied and opened: what this headquarters is again when its database is set back to now.
+    pub fn as_it_stands(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in
+            ["keys/database", "keys/backup", "keys/signing", "keys/sealing", "keys/ca.der", "keys/ca.key", "keys/tls.der", "keys/tls.key"]
+                .into_iter()
+                .chain(["daftar.db", "daftar.db-wal", "projection.db", "projection.db-wal"])
+        {
+            let (from, to) = (self.folder.path().join(name), folder.path().join(name));
+            if from.exists() {
+                std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+                std::fs::copy(from, to).expect("copied");
+            }
+        }
+        Self::open(folder, self.clock.clone())
+    }
+
+    /// Headquarters in a folder.
+    pub fn open(folder: TempDir, clock: Arc<FixedClock>) -> Self {
+        let hq = Arc::new(Headquarters::open(Folder::new(folder.path()), clock.clone()).expect("a headquarters"));
+        Self { folder, hq: hq.clone(), service: Arc::new(Service::new(hq)), clock }
+    }
+
     /// The whole of it on two ports of loopback, until the sender is told `true`.
     pub async fn serve(&self) -> (Server, Arc<Projector>) {
         let projector = Arc::new(Projector::open(&self.hq).expect("a projection"));
@@ -239,6 +262,20 @@ impl Device {
         segment
     }
 
+    /// The changes of a segment once more, name by name, as the next of the stream that the device writes now.
+    pub fn again(&mut self, compartment: &str, of: &Segment) -> Segment {
+        let stream = self.stream(compartment);
+        let (n, head) = self.head_or_start(compartment);
+        let first = n + 1;
+        let mut segment =
+            Segment { stream, first, entries: of.entries.clone(), runs: Vec::new(), heads: Vec::new(), attestations: Vec::new() };
+        let after = segment.chain(head).head();
+        let n = segment.last();
+        segment.heads = vec![SignedHead { n, sig: sign_head(&self.keys.signing, &segment.stream, n, &after) }];
+        self.streams.insert(segment.stream.compartment.clone(), (n, after));
+        segment
+    }
+
     /// The chain's place at the stream's end.
     pub fn head(&self, compartment: &str) -> (u64, Head) {
         self.streams[&c(compartment)]
@@ -251,10 +288,30 @@ impl Device {
         self.streams.get(&c(compartment)).copied().unwrap_or((0, self.stream(compartment).start()))
     }
 
+    /// Begins a new incarnation, with nothing in it.
+    pub fn begin_anew(&mut self) {
+        self.incarnation = Incarnation(random());
+        self.streams.clear();
+    }
+
     /// Forgets what came after, as a restored backup does.
     pub fn rewind(&mut self, compartment: &str, to: (u64, Head)) {
         self.streams.insert(c(compartment), to);
     }
+}
+
+/// The segments of a compartment that an answer brought, in order, by feed or loose.
+pub fn segments(answers: &[Answer], compartment: &str) -> Vec<Segment> {
+    answers
+        .iter()
+        .filter_map(|a| match a {
+            Answer::Item(i) => Some(&i.segment),
+            Answer::Loose(bytes) => Some(bytes),
+            Answer::Receipt(_) | Answer::Short(_) | Answer::Verdict(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => None,
+        })
+        .map(|bytes| Segment::read(bytes).expect("a segment"))
+        .filter(|s| s.stream.compartment.as_str() == compartment)
+        .collect()
 }
 
 /// Some entries of a segment as one of their own.

@@ -2,6 +2,7 @@
 
 mod admit;
 mod clocks;
+mod erasure;
 mod exchange;
 mod figures;
 mod files;

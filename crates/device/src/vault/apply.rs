@@ -7,7 +7,7 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Digest, Epoch};
 use daftar_core::record::Kind;
 use daftar_wire::change::read_header;
-use daftar_wire::message::{Cursor, FeedVerdict};
+use daftar_wire::message::{Cursor, FeedVerdict, Verdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
 use rusqlite::Connection;
@@ -82,7 +82,15 @@ impl Store {
             tracing::warn!(compartment = %c, "a page of a compartment that the officer may not read was not taken");
             return Ok(nothing);
         }
-        let (done, refused, end_mismatch) = self.within(c, |vault| vault.write(|tx| self.take_page(tx, c, items, segments, end)))?;
+        let erases = |i: &AppliedItem| matches!(&i.what, AppliedWhat::Rulings(v) if v.rulings.iter().any(|r| r.verdict == Verdict::Erased));
+        let (done, refused, end_mismatch) = self.within(c, |vault| {
+            let done = vault.write(|tx| self.take_page(tx, c, items, segments, end))?;
+            if items.iter().any(erases) {
+                // What was erased shall not stay in the log of writes either.
+                vault.empty_log()?;
+            }
+            Ok(done)
+        })?;
         self.after(c, &done)?;
         Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
     }

@@ -65,7 +65,7 @@ pub(crate) fn open_encrypted(path: &Path, key: &[u8; 32], make: bool, files: usi
     keep_as_it_is(&conn);
     let cache = (CACHE_KIB / files.max(1)).max(CACHE_KIB_MIN);
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+        "PRAGMA cipher_memory_security=OFF; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;
          PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA busy_timeout=5000; PRAGMA cache_size=-{cache};
          PRAGMA wal_autocheckpoint={WAL_PAGES_MAX};"
     ))
@@ -146,9 +146,14 @@ impl Vault {
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         if std::fs::metadata(wal).map_or(0, |m| m.len()) > WAL_TEND_BYTES {
-            self.conn().noted(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
+            self.empty_log()?;
         }
         Ok(())
+    }
+
+    /// Writes the log back into the file and empties it.
+    pub(crate) fn empty_log(&self) -> Result<()> {
+        self.conn().noted(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))
     }
 }
 

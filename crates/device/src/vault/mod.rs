@@ -8,6 +8,7 @@ mod capture;
 mod closing;
 mod cursor;
 mod directory;
+mod erase;
 pub(crate) mod file;
 mod files;
 mod fork;

@@ -14,10 +14,11 @@ use daftar_wire::message::{Ruling, Verdict};
 use daftar_wire::segment::{Checked, Segment};
 use daftar_wire::sign::verify_attestation;
 use daftar_wire::stream::StreamId;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::apply::Readable;
 use super::directory::Keys;
+use super::erase;
 use super::record::{self, RecordRow, Written};
 use super::send::{keep_attestation, keep_head};
 use super::stream::{self, StreamRow};
@@ -71,6 +72,8 @@ pub(super) struct Page<'a> {
     next_id: i64,
     touched: HashMap<RecordId, Touched>,
     ruled: HashSet<ChangeName>,
+    /// Records of which a change was erased.
+    erased: Vec<i64>,
     done: Done,
     via: Via,
     device: DeviceId,
@@ -85,6 +88,7 @@ impl<'a> Page<'a> {
             next_id: record::next_id(conn)?,
             touched: HashMap::new(),
             ruled: record::ruled_out(conn)?,
+            erased: Vec::new(),
             done: Done { changes: 0, last: Stamp::default(), grants: false, own_elsewhere: false },
             via,
             device,
@@ -95,6 +99,7 @@ impl<'a> Page<'a> {
     /// is known; otherwise it waits to be, and makes no branch.
     pub(super) fn segment(&mut self, readable: Readable) -> Result<std::result::Result<(), NotTaken>> {
         let Readable { segment, keys } = readable;
+        let segment = erase::without_erased(self.conn, segment)?;
         let family = stream::family_or_begin(self.conn, &segment.stream)?;
         let Placed { mut row, held, checked } = match self.placed(&family, &segment, keys.as_ref())? {
             Ok(placed) => placed,
@@ -206,23 +211,24 @@ impl<'a> Page<'a> {
     /// Keeps rulings, also on changes that have not come yet.
     pub(super) fn rulings(&mut self, rulings: &[Ruling]) -> Result<()> {
         for r in rulings {
-            let accepted = r.verdict == Verdict::Accepted;
-            self.conn
-                .prepare_cached(
-                    "INSERT INTO ruling(name, verdict, reason) VALUES (?1, ?2, ?3)
-                     ON CONFLICT(name) DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason",
-                )?
-                .execute(params![r.change.0, r.verdict.number(), r.reason])?;
-            if accepted {
-                self.ruled.remove(&r.change)
-            } else {
-                self.ruled.insert(r.change)
-            };
+            erase::keep_ruling(self.conn, r)?;
+            match r.verdict {
+                Verdict::Accepted => {
+                    self.ruled.remove(&r.change);
+                }
+                Verdict::Review | Verdict::Quarantined => {
+                    self.ruled.insert(r.change);
+                }
+                Verdict::Erased => erase::drop_payload(self.conn, &r.change)?,
+            }
             for uuid in self.records_of(&r.change)? {
                 if let Some(row) = record::find(self.conn, &uuid)? {
                     let (id, kind) = (row.id, row.kind);
                     let new = || Touched { id, kind, row: Some(row), fresh: Vec::new(), replay: true };
                     self.touched.entry(uuid).or_insert_with(new).replay = true;
+                    if r.verdict == Verdict::Erased {
+                        self.erased.push(id);
+                    }
                 }
             }
         }
@@ -244,6 +250,9 @@ impl<'a> Page<'a> {
             std::mem::take(&mut self.touched).into_iter().map(|(uuid, t)| (t.id, (uuid, t))).collect();
         for (uuid, t) in touched.into_values() {
             self.bring_up(uuid, t)?;
+        }
+        if !self.erased.is_empty() {
+            erase::forget_words(self.conn, &self.erased)?;
         }
         Ok(self.done)
     }

@@ -47,9 +47,9 @@ pub(super) fn replayed(conn: &Connection, record: i64, out: &HashSet<ChangeName>
     Ok((merge::replay(&changes), changes.len()))
 }
 
-/// The changes that do not count.
+/// The changes that do not count. One that was erased counts: it sets nothing, and keeps the lines of descent.
 pub(super) fn ruled_out(conn: &Connection) -> Result<HashSet<ChangeName>> {
-    let mut rows = conn.prepare_cached("SELECT name FROM ruling WHERE verdict <> 0")?;
+    let mut rows = conn.prepare_cached("SELECT name FROM ruling WHERE verdict NOT IN (0, 3)")?;
     let names = rows.query_map([], |r| r.get(0).map(ChangeName))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }

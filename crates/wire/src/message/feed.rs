@@ -102,6 +102,8 @@ pub enum Verdict {
     Review,
     /// Cannot be decoded; kept and receipted, and passed over.
     Quarantined,
+    /// Its payload and salt are to be dropped, by order. Whether it counts stays as it was ruled; it sets nothing any more.
+    Erased,
 }
 
 impl Verdict {
@@ -111,12 +113,13 @@ impl Verdict {
             Self::Accepted => 0,
             Self::Review => 1,
             Self::Quarantined => 2,
+            Self::Erased => 3,
         }
     }
 
     /// The verdict with this number, if this version knows it.
     pub fn from_number(n: u32) -> Option<Self> {
-        [Self::Accepted, Self::Review, Self::Quarantined].into_iter().find(|v| v.number() == n)
+        [Self::Accepted, Self::Review, Self::Quarantined, Self::Erased].into_iter().find(|v| v.number() == n)
     }
 }
 

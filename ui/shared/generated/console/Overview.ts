@@ -11,6 +11,14 @@ export type Overview = {
  */
 now_ms: number, 
 /**
+ * Since when the server is one that was restored and not confirmed: it takes what devices send, and sends nothing.
+ */
+restored_ms: number | null, 
+/**
+ * When its database was found set back without a restore.
+ */
+set_back_ms: number | null, 
+/**
  * Entries of feeds that are not in the console's tables yet.
  */
 lag: number, 
