@@ -63,7 +63,8 @@ pub(super) fn send(
         waiting.extend(store.unsent(&c)?);
         offered.extend(store.offered(&c)?);
     }
-    let lineage = if waiting.is_empty() { question.lineage } else { Some(store.lineage()?) };
+    let brings = !waiting.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
+    let lineage = if brings { Some(store.lineage()?) } else { question.lineage };
     let hello = Hello { lineage, ..hello(store, question.base)? };
     for ask in [Ask::Hello(hello)].into_iter().chain(words) {
         if asks.blocking_send(ask.write()).is_err() {

@@ -207,19 +207,16 @@ fn a_word_to_begin_anew_is_followed_though_the_answer_is_cut_or_the_device_switc
 fn a_file_that_only_a_colleague_may_open_follows_when_he_unlocks() {
     let (mut hq, held, a, _) = world();
     let tablet = a.close();
-    let device = crate::Device::open(tablet.dir.path()).expect("the home is free");
+    let device = super::world::open(tablet.dir.path()).expect("the home is free");
     let handle = hq.enrol(&device, 3, &["team/imt-2"]);
-    let of_his = |device: &crate::Device| {
+    let of_his = |device: &crate::Device, n: u8| {
         let store = device.unlock(&handle, super::world::PIN).expect("the PIN is right");
-        let act = crate::vault::Act {
-            compartment: c("team/imt-2"),
-            ..stop(u8::try_from(store.waiting().expect("counted")).expect("few"), "x", "y")
-        };
-        store.save(&act).expect("saved");
+        store.save(&crate::vault::Act { compartment: c("team/imt-2"), ..stop(n, "x", "y") }).expect("saved");
         let heads = store.heads(&c("team/imt-2")).expect("read").branches;
-        (heads.len(), store.waiting().expect("counted"))
+        let unsent = store.unsent(&c("team/imt-2")).expect("read");
+        (heads.len(), unsent.iter().map(|u| u.last + 1 - u.from).sum::<u64>())
     };
-    assert_eq!(of_his(&device), (1, 1));
+    assert_eq!(of_his(&device, 21), (1, 1));
     drop(device);
     let a = tablet.open();
     a.store.save(&stop(1, "x", "y")).expect("saved");
@@ -231,10 +228,12 @@ fn a_file_that_only_a_colleague_may_open_follows_when_he_unlocks() {
     clone.store.save(&stop(12, "x", "y")).expect("saved");
     sync(&hq, &held, &clone, clear()).expect("a whole link");
     assert_eq!(kept(&held).anews, 1, "the clone is told while he is away");
+    sync(&hq, &held, &clone, clear()).expect("a whole link");
+    assert_eq!(clone.store.unsent(&c("team/imt-1")).expect("read"), [], "what moved to the new stream is sent");
     let clone = clone.close();
-    let device = crate::Device::open(clone.dir.path()).expect("the home is free");
+    let device = super::world::open(clone.dir.path()).expect("the home is free");
     // What waited in his stream goes on in the new one, and the old one is not shown.
-    assert_eq!(of_his(&device), (1, 2));
+    assert_eq!(of_his(&device, 22), (1, 2));
     let store = device.unlock(&handle, super::world::PIN).expect("the PIN is right");
     let unsent = store.unsent(&c("team/imt-2")).expect("read");
     assert_eq!(unsent.iter().map(|u| (u.from, u.last)).collect::<Vec<_>>(), [(1, 2)]);
