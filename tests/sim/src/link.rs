@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, DeviceId, RecordId};
+use daftar_core::ids::{ChangeName, RecordId};
 use daftar_device::sync::{LinkError, Transport};
 use daftar_sync_server::service::Service;
 use daftar_sync_server::store::people::Device as DeviceRow;
@@ -52,8 +52,6 @@ pub struct Heard {
     pub sent: BTreeSet<Compartment>,
     /// The changes of each record that were handed to the device.
     pub delivered: BTreeMap<(Compartment, RecordId), BTreeSet<ChangeName>>,
-    /// Whose streams were receipted.
-    pub receipted: BTreeSet<DeviceId>,
     /// Segments that were handed down joined.
     pub loose: usize,
     /// Why segments were not taken.
@@ -149,12 +147,8 @@ impl Link {
                 }
                 Answer::Notice(Notice::Refused { reason, .. }) => h.refused.push(reason.clone()),
                 Answer::Notice(Notice::Want { .. }) => h.wanted += 1,
-                Answer::Receipt(r) => h.receipted.extend(r.streams.iter().map(|s| s.stream.device)),
-                // For the device that asks, and no other.
-                Answer::Short(_) => {
-                    h.receipted.insert(self.device.id);
-                }
-                Answer::Notice(_) | Answer::Verdict(_) | Answer::Reopened(_) | Answer::End(_) => {}
+                Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
+                Answer::Verdict(_) | Answer::Reopened(_) | Answer::End(_) => {}
             }
         });
     }
@@ -346,8 +340,8 @@ fn named(answer: &Answer) -> Vec<Compartment> {
         Answer::Verdict(v) => vec![v.compartment.clone()],
         Answer::Notice(Notice::Granted { compartment, .. }) => vec![compartment.clone()],
         // These repeat what the question named.
-        Answer::Short(r) => r.streams.iter().map(|s| s.0.clone()).collect(),
-        Answer::Receipt(_) | Answer::Notice(Notice::Want { .. } | Notice::Refused { .. } | Notice::Forked { .. }) => Vec::new(),
+        Answer::Receipt(_) | Answer::Short(_) => Vec::new(),
+        Answer::Notice(Notice::Want { .. } | Notice::Refused { .. } | Notice::Forked { .. }) => Vec::new(),
         Answer::Notice(Notice::Revoked(r)) => vec![r.compartment.clone()],
         Answer::Notice(Notice::RootUnknown | Notice::Anew { .. } | Notice::NewEpoch { .. }) => Vec::new(),
         Answer::Reopened(r) => vec![r.compartment.clone()],

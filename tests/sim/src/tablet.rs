@@ -19,7 +19,7 @@ use crate::hq::{Hq, Person};
 pub const PIN: &str = "48151623";
 
 /// Whether a device whose disk was cloned or put back carries on by itself. To be set with the engines that do.
-const FORKS_MEND: bool = false;
+const FORKS_MEND: bool = true;
 
 /// A form that an officer has open: what he saw.
 #[derive(Debug, Clone)]

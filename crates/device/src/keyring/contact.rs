@@ -1,7 +1,7 @@
 //! What the device remembers of headquarters between exchanges, and the settings of the screens. Holds no secret.
 
 use daftar_core::time::{ClockQuality, ClockReading};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Keyring;
 use crate::error::Result;
@@ -40,7 +40,8 @@ pub struct Contact {
 
 impl Keyring {
     /// Notes an attempt to reach headquarters.
-    pub(crate) fn note_contact(&self, outcome: &ContactOutcome, now_ms: u64) -> Result<()> {
+    /// `also` is done in the same transaction.
+    pub(crate) fn note_contact(&self, outcome: &ContactOutcome, now_ms: u64, also: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
         let (reached, code) = match outcome {
             ContactOutcome::Finished { hq_time_ms } => (Some(int(*hq_time_ms)), None),
             ContactOutcome::Failed { code } => (None, Some(code.as_str())),
@@ -52,7 +53,7 @@ impl Keyring {
              device_time_ms = coalesce(excluded.device_time_ms, device_time_ms), error = excluded.error, tried_ms = excluded.tried_ms",
                 params![reached, int(now_ms), code],
             )?;
-            Ok(())
+            also(tx)
         })
     }
 

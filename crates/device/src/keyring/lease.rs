@@ -8,7 +8,7 @@ use daftar_core::authorize::LEASE_MS;
 use daftar_core::ids::OfficerId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Keyring;
+use super::{ContactOutcome, Keyring};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::sql::{int, uint};
@@ -83,14 +83,33 @@ impl Keyring {
         Ok(())
     }
 
-    /// Begins to count from headquarters' time, whatever the device's clock said before.
-    pub(crate) fn anchor(&self, hq_time_ms: u64, clock: &dyn Clock) -> Result<()> {
-        self.db.write(|tx| keep_seen(tx, hq_time_ms))?;
-        let mut lease = self.lease();
-        lease.seen_ms = hq_time_ms;
-        lease.seen_uptime_ms = clock.uptime_ms();
-        lease.ahead_ms = clock.now_ms().saturating_sub(hq_time_ms);
-        lease.written_ms = hq_time_ms;
+    /// How an attempt to reach headquarters went, in one act with what follows: time is counted from headquarters' own, whatever the device's
+    /// clock said before, and the leases of who was unlocked begin again, none beyond its grant. `leases`: his grants' ends that are known
+    /// by their records, by file; for other doors an admission's end stands.
+    pub(crate) fn contacted(
+        &self,
+        outcome: &ContactOutcome,
+        clock: &dyn Clock,
+        leases: Option<(&OfficerId, &BTreeMap<String, Option<u64>>)>,
+    ) -> Result<()> {
+        let reached = match outcome {
+            ContactOutcome::Finished { hq_time_ms } => Some(*hq_time_ms),
+            ContactOutcome::Failed { .. } => None,
+        };
+        self.note_contact(outcome, clock.now_ms(), |tx| {
+            let Some(hq_time_ms) = reached else { return Ok(()) };
+            keep_seen(tx, hq_time_ms)?;
+            leases.map_or(Ok(()), |(officer, grants)| renew(tx, officer, hq_time_ms, grants))
+        })?;
+        if let Some(hq_time_ms) = reached {
+            let mut lease = self.lease();
+            lease.seen_ms = hq_time_ms;
+            lease.seen_uptime_ms = clock.uptime_ms();
+            lease.ahead_ms = clock.now_ms().saturating_sub(hq_time_ms);
+            lease.written_ms = hq_time_ms;
+            drop(lease);
+            self.doors_changed();
+        }
         Ok(())
     }
 
@@ -134,25 +153,19 @@ impl Keyring {
         tracing::warn!(doors = ended.len(), "leases ended; these keys are gone from the device");
         Ok(ended)
     }
+}
 
-    /// Headquarters was reached with this officer: his leases begin again, none beyond its grant. `grants`: the ends of grants that
-    /// are known by their records, by file; for other doors an admission's end stands.
-    pub(crate) fn renew(&self, officer: &OfficerId, hq_time_ms: u64, grants: &BTreeMap<String, Option<u64>>) -> Result<()> {
-        self.db.write(|tx| {
-            for (file, until_ms) in grants {
-                tx.prepare_cached("UPDATE door SET until_ms = ?3 WHERE officer = ?1 AND file = ?2")?.execute(params![
-                    officer.0,
-                    file,
-                    until_ms.map(int)
-                ])?;
-            }
-            let lease = int(hq_time_ms.saturating_add(LEASE_MS));
-            tx.execute("UPDATE door SET lease_until_ms = min(?2, coalesce(until_ms, ?2)) WHERE officer = ?1", params![officer.0, lease])?;
-            Ok(())
-        })?;
-        self.doors_changed();
-        Ok(())
+fn renew(conn: &Connection, officer: &OfficerId, hq_time_ms: u64, grants: &BTreeMap<String, Option<u64>>) -> Result<()> {
+    for (file, until_ms) in grants {
+        conn.prepare_cached("UPDATE door SET until_ms = ?3 WHERE officer = ?1 AND file = ?2")?.execute(params![
+            officer.0,
+            file,
+            until_ms.map(int)
+        ])?;
     }
+    let lease = int(hq_time_ms.saturating_add(LEASE_MS));
+    conn.execute("UPDATE door SET lease_until_ms = min(?2, coalesce(until_ms, ?2)) WHERE officer = ?1", params![officer.0, lease])?;
+    Ok(())
 }
 
 fn keep_seen(conn: &Connection, now_ms: u64) -> Result<()> {

@@ -136,7 +136,7 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Resul
             Ok(Taken::Changes(_) | Taken::Nothing) => {}
             // Concerns this stream alone: it waits, and the rest goes on.
             Ok(Taken::Foreign) => {
-                tracing::error!(compartment = %r.stream.compartment, "headquarters holds another history of this stream");
+                tracing::warn!(compartment = %r.stream.compartment, "headquarters holds another history of this stream");
                 written.foreign.push(r.stream);
             }
             Err(e) => return Err(e),

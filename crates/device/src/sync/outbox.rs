@@ -36,10 +36,7 @@ pub async fn run_locked<T: Transport>(
         Err(e) => ContactOutcome::Failed { code: e.code().to_owned() },
     };
     let waiting = blocking(&shared, move |shared| {
-        shared.keyring.note_contact(&noted, shared.clock.now_ms())?;
-        if let ContactOutcome::Finished { hq_time_ms } = noted {
-            shared.keyring.anchor(hq_time_ms, shared.clock.as_ref())?;
-        }
+        shared.keyring.contacted(&noted, shared.clock.as_ref(), None)?;
         shared.sweep()?;
         shared.keyring.outbox()
     })

@@ -215,10 +215,9 @@ impl Store {
 
     /// How an attempt to reach headquarters went. A finished one begins this officer's leases again.
     pub(super) fn contacted(&self, outcome: &ContactOutcome) -> Result<()> {
-        let ContactOutcome::Finished { hq_time_ms } = outcome else { return Ok(()) };
-        self.shared.keyring.anchor(*hq_time_ms, self.shared.clock.as_ref())?;
         let mut grants: BTreeMap<String, Option<u64>> = BTreeMap::new();
-        for c in self.compartments().iter().filter(|c| !self.is_closed(c)) {
+        let reached = matches!(outcome, ContactOutcome::Finished { .. });
+        for c in self.compartments().iter().filter(|c| reached && !self.is_closed(c)) {
             let vault = self.vault(c)?;
             if let Some(grant) = grants::granted(&vault.conn(), &self.officer())? {
                 grants.insert(vault.name().to_owned(), grant.until_ms);
@@ -232,7 +231,7 @@ impl Store {
             let last = grants.values().copied().reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
             grants.insert(file, last);
         }
-        self.shared.keyring.renew(&self.officer(), *hq_time_ms, &grants)
+        self.shared.keyring.contacted(outcome, self.shared.clock.as_ref(), Some((&self.officer(), &grants)))
     }
 
     fn reference_file(&self) -> Option<String> {
@@ -260,6 +259,12 @@ impl Store {
 
     /// A compartment that cannot be read now says so, and is not passed over in silence.
     pub(super) fn readable_now(&self, c: &Compartment) -> Result<()> {
-        if self.is_closed(c) && self.vault(c).is_err() { Err(Error::Closed(c.clone())) } else { Ok(()) }
+        // What captures may be read by who writes it.
+        let why = read(&self.closed).get(c).map(|closed| closed.why).filter(|_| self.vault(c).is_err());
+        match why {
+            Some(Why::Damaged) => Err(Error::Damaged { what: c.to_string() }),
+            Some(Why::Waits | Why::LeaseEnded) => Err(Error::Closed(c.clone())),
+            None => Ok(()),
+        }
     }
 }

@@ -58,7 +58,6 @@ impl Store {
 
     /// Notes how an attempt to reach headquarters went.
     pub fn note_contact(&self, outcome: ContactOutcome) -> Result<()> {
-        self.shared.keyring.note_contact(&outcome, self.now_ms())?;
         self.contacted(&outcome)
     }
 }

@@ -70,8 +70,11 @@ impl Store {
         let Ok(vault) = self.sending_vault(c) else { return self.boxed(r, receipt_bytes) };
         let taken = self.within_file(c, &vault, |vault| vault.write(|tx| in_file(tx, r, receipt_bytes)))?;
         let Some(taken) = taken else { return self.boxed(r, receipt_bytes) };
-        if matches!(taken, Taken::Changes(_)) {
-            self.shared.keyring.unbox(&r.stream, r.up_to)?;
+        // The file is the truth; what stays in the outbox is only sent once more.
+        if matches!(taken, Taken::Changes(_))
+            && let Err(error) = self.shared.keyring.unbox(&r.stream, r.up_to)
+        {
+            tracing::warn!(%error, "what is receipted could not be taken out of the outbox");
         }
         Ok(taken)
     }
