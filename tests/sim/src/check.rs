@@ -119,7 +119,9 @@ impl World {
         let tablet = &mut self.tablets[t];
         let last = tablet.disk.stamps.insert(c.clone(), entry.stamp);
         if let Some(last) = last {
-            let was_ahead = last.ms > self.now_ms + AHEAD_MS;
+            // By headquarters' time as the device knows it, which may be wrong itself.
+            let known = entry.clock.hq_time_ms(device_now).map(|hq| hq.max(device_now));
+            let was_ahead = last.ms > self.now_ms + AHEAD_MS || known.is_some_and(|known| last.ms > known.saturating_add(AHEAD_MS));
             hold!(entry.stamp > last || was_ahead, "{c}: stamp {:?} follows {last:?}", entry.stamp);
         }
         // Another's stamp was believed by the clock as it stood when that came.
