@@ -1,4 +1,4 @@
-//! What a simulation puts in place of the system: random bytes that replay, and PINs that cost nothing. Compiled for `tests/sim` alone, and
+//! What a simulation puts in place of the system: random bytes that replay, PINs that cost nothing, leases that do not end. Compiled for `tests/sim` alone, and
 //! even then nothing changes until `begin` is called. Never decides anything else.
 
 use std::sync::{Mutex, PoisonError};

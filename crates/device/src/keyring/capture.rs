@@ -1,7 +1,6 @@
 //! Capture files: where new work goes while the way into a compartment is closed. Their keys are sealed to headquarters alone; whoever
 //! writes has the key in memory until he locks. Never lets anybody read the compartment's own file.
 
-use daftar_core::authorize::LEASE_MS;
 use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Reopen, Reopened};
 use daftar_wire::seal::SealingKey;
@@ -9,6 +8,7 @@ use rusqlite::params;
 use zeroize::Zeroizing;
 
 use super::door::{self, Door, seal_key};
+use super::lease::lease_ms;
 use super::{Keyring, Session};
 use crate::error::{Error, Result};
 use crate::random::{random, random_name};
@@ -67,7 +67,7 @@ impl Keyring {
             let sealed = seal_key(&to, &door.file, &door.compartment, key)?;
             let kept = conn.execute(
                 "UPDATE door SET key = ?1, lease_until_ms = min(?4, coalesce(until_ms, ?4)) WHERE officer = ?2 AND file = ?3",
-                params![sealed, session.officer.id.0, door.file, int(now_ms.saturating_add(LEASE_MS))],
+                params![sealed, session.officer.id.0, door.file, int(now_ms.saturating_add(lease_ms()))],
             )?;
             if kept == 0 {
                 return Err(Error::NoCompartment(door.compartment.to_string()));

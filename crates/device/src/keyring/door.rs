@@ -1,6 +1,6 @@
 //! Doors: an officer's way into a compartment's file. Name, rights and key are sealed to him. Never opens the file.
 
-use daftar_core::authorize::{Grant, LEASE_MS};
+use daftar_core::authorize::Grant;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::OfficerId;
 use daftar_wire::message::Access;
@@ -10,6 +10,7 @@ use minicbor::{Decoder, Encoder};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
+use super::lease::lease_ms;
 use super::{Keyring, Session};
 use crate::error::{Error, Result};
 use crate::random::{random, random_name};
@@ -124,7 +125,7 @@ impl Keyring {
         };
         let access = Grant { read: access.read, write: access.write, until_ms: None };
         let sealed = key.map(|key| seal_key(&to, &file, name, &key)).transpose()?;
-        let lease = of.now_ms.saturating_add(LEASE_MS).min(of.until_ms.unwrap_or(u64::MAX));
+        let lease = of.now_ms.saturating_add(lease_ms()).min(of.until_ms.unwrap_or(u64::MAX));
         conn.execute(
             "INSERT INTO door(officer, file, access, key, lease_until_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT(officer, file) DO UPDATE SET access = excluded.access, key = coalesce(excluded.key, key),
