@@ -103,16 +103,25 @@ pub(super) fn stands(conn: &Connection, compartment: &Compartment, s: &StreamRow
     Ok(head.and_then(|head| s.stands_at(s.end(), head)))
 }
 
+/// Whether a branch that left the row holds all that is told of it, so that it is no stream of its own to others: what is kept back of a row
+/// may lie where the other way went on.
+fn is_in_a_branch(rows: &[StreamRow], s: &StreamRow, told: fn(&StreamRow) -> u64) -> bool {
+    rows.iter().any(|r| r.parent == Some(s.id) && told(r) > r.split_n && r.split_n >= told(s))
+}
+
 /// The digest over all streams and branches here.
 pub(super) fn digest_here(conn: &Connection, compartment: &Compartment) -> Result<Digest> {
-    let heads: Vec<Option<StreamHead>> = all(conn)?.iter().map(|s| stands(conn, compartment, s)).collect::<Result<_>>()?;
+    let rows = all(conn)?;
+    let apart = rows.iter().filter(|s| !is_in_a_branch(&rows, s, StreamRow::end));
+    let heads: Vec<Option<StreamHead>> = apart.map(|s| stands(conn, compartment, s)).collect::<Result<_>>()?;
     Ok(digest(&heads.into_iter().flatten().collect::<Vec<_>>()))
 }
 
 /// The digest of what headquarters has, as far as is known here.
 pub(super) fn digest_at_hq(conn: &Connection) -> Result<Digest> {
-    let heads = all(conn)?.into_iter().filter_map(|s| s.stands_at(s.acked, s.acked_head?));
-    Ok(digest(&heads.collect::<Vec<_>>()))
+    let rows = all(conn)?;
+    let apart = rows.iter().filter(|s| !is_in_a_branch(&rows, s, |s| s.acked));
+    Ok(digest(&apart.filter_map(|s| s.stands_at(s.acked, s.acked_head?)).collect::<Vec<_>>()))
 }
 
 /// The stream that this file's own changes go to.
@@ -218,5 +227,32 @@ impl Branch for Held<'_> {
     }
     fn names(&self, from: u64, to: u64) -> Result<Vec<ChangeName>> {
         names_through(self.conn, self.row, from, to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_back_of_a_stream_is_no_stream_of_its_own_beside_the_branch_that_went_on() {
+        let conn = Connection::open_in_memory().expect("memory");
+        conn.execute_batch(include_str!("1.sql")).and_then(|()| conn.execute_batch(include_str!("3.sql"))).expect("the schema");
+        let put = |id: i64, parent: Option<i64>, split: u64, n: u64, acked: u64, shown: Option<u64>| {
+            conn.execute(
+                "INSERT INTO stream(id, device, incarnation, own, n, head, acked, acked_head, parent, split_n, split, shown)
+                 VALUES (?1, ?2, ?2, 0, ?3, ?4, ?5, ?4, ?6, ?7, ?8, ?9)",
+                params![id, [7u8; 16], int(n), [id as u8; 32], int(acked), parent, int(split), parent.map(|_| [9u8; 32]), shown.map(int)],
+            )
+            .expect("a row");
+        };
+        // Its last two changes go on in another stream; headquarters has the first, and two others after it.
+        put(1, None, 0, 3, 1, Some(1));
+        put(2, Some(1), 1, 3, 3, None);
+        let branch = StreamHead { device: DeviceId([7; 16]), incarnation: Incarnation([7; 16]), n: 3, head: Head([2; 32]) };
+        assert_eq!(digest_at_hq(&conn).expect("read"), digest(&[branch]));
+        // Once it has the second too, both ways count.
+        conn.execute("UPDATE stream SET acked = 2, shown = 2 WHERE id = 1", []).expect("a row");
+        assert_eq!(digest_at_hq(&conn).expect("read"), digest(&[branch, StreamHead { n: 2, head: Head([1; 32]), ..branch }]));
     }
 }
