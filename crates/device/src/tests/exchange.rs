@@ -7,7 +7,7 @@ use daftar_wire::message::{Cursor, FeedVerdict};
 use daftar_wire::message::{Ruling, Verdict};
 
 use super::world::{Hq, c, id, item, items, set, stop};
-use crate::vault::{AppliedItem, AppliedWhat, Taken};
+use crate::vault::{AppliedItem, AppliedWhat, Taken, Via};
 
 #[test]
 fn two_devices_that_exchange_come_to_the_same_whatever_comes_twice() {
@@ -56,6 +56,9 @@ fn only_a_receipt_of_our_own_head_clears_the_queue() {
     beyond.up_to = 3;
     assert_eq!(a.store.receipted(&beyond, &bytes).expect("looked at"), Taken::Foreign);
     assert_eq!(a.store.waiting().expect("counted"), 2);
+    let own = a.store.segment(&good.stream, 1, 256, 1 << 20).expect("cut");
+    assert_eq!(a.store.take(own, Via::Headquarters).expect("held"), Ok(0));
+    assert_eq!(a.store.waiting().expect("counted"), 2, "that it comes back from there is no receipt");
     assert_eq!(a.store.receipted(&good, &bytes).expect("ours"), Taken::Changes(2));
     assert_eq!((a.store.receipted(&good, &bytes).expect("again"), a.store.waiting().expect("counted")), (Taken::Changes(0), 0));
     a.store.save(&stop(3, "x", "y")).expect("saved");

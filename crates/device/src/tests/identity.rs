@@ -240,3 +240,29 @@ fn a_file_that_only_a_colleague_may_open_follows_when_he_unlocks() {
     assert_eq!((store.counts(&c("team/imt-2")).expect("counted").changes, store.verify().expect("checked").bad), (2, Vec::new()));
     drop(a);
 }
+
+#[test]
+fn a_server_restored_from_before_a_fork_gets_both_ways_from_whoever_has_them() {
+    for by_the_writer in [true, false] {
+        let (hq, held, a, other) = world();
+        a.store.save(&stop(1, "x", "y")).expect("saved");
+        sync(&hq, &held, &a, clear()).expect("a whole link");
+        sync(&hq, &held, &other, clear()).expect("a whole link");
+        let yesterday = kept(&held).clone();
+        let a = a.close();
+        let (clone, a) = (a.copy().open(), a.open());
+        for (t, n) in [(&a, 2), (&clone, 12)] {
+            t.store.save(&stop(n, "x", "y")).expect("saved");
+        }
+        settle(&hq, &held, &[&a, &clone, &other]);
+        let before = kept(&held).digest(&team());
+        *kept(&held) = yesterday.restored(daftar_core::ids::Epoch([8; 16]));
+        drop(clone);
+        let last = if by_the_writer { &a } else { &other };
+        let told = sync(&hq, &held, last, clear()).expect("a whole link");
+        assert_eq!((told.waiting, told.differ), (0, 0));
+        assert_eq!(kept(&held).digest(&team()), before, "both ways are back");
+        assert_eq!(last.store.offered(&team()).expect("read"), [], "each has its receipt");
+        assert_equal(&held, &[last]);
+    }
+}

@@ -129,13 +129,5 @@ fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Optio
     row.backed_up = row.backed_up.max(r.backed_up);
     stream::keep(tx, &row)?;
     tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
-    // Whoever holds a branch holds what it shares with the stream that it left.
-    while let (Some(parent), n, Some(head)) = (row.parent, row.split_n, row.split) {
-        row = stream::by_id(tx, parent)?;
-        if n > row.at_hq() {
-            row.set_at_hq(n, head);
-            stream::keep(tx, &row)?;
-        }
-    }
     Ok(Some(Taken::Changes(news)))
 }
