@@ -88,7 +88,8 @@ fn revoked(answers: &[Answer]) -> usize {
 #[tokio::test]
 async fn whom_a_leader_let_in_writes_what_counts_and_reads_what_he_was_given_for_72_hours() {
     let mut field = Field::new().await;
-    let admission = field.admission(&[(TEAM, BOTH), (ELSEWHERE, BOTH)]);
+    // The leader's agency is another than his: its notes stay shut, and so does what the leader may not use.
+    let admission = field.admission(&[(TEAM, BOTH), (ELSEWHERE, BOTH), (NOTES, BOTH)]);
     let segment = field.write(TEAM);
     let elsewhere = field.write(ELSEWHERE);
     let seen = field.say(vec![Ask::Admission(admission.clone()), ask(&segment), ask(&elsewhere)]).await;
