@@ -124,13 +124,19 @@ fn opened(tx: &Connection, device: &DeviceId, a: &Admission, now_ms: u64) -> Res
     let mut known = Known::default();
     known.learn(tx, &a.by, Some(device))?;
     let at_ms = a.from_ms.min(now_ms);
+    // An agency's own stays the agency's, as headquarters knows the officer.
+    let agency = people::officer(tx, &a.officer)?.map_or(a.agency, |o| o.agency);
     let mut opened = Vec::new();
     for (name, wanted) in &a.compartments {
         let Some(place) = meta::compartment(tx, name)?.filter(|p| p.name.audience() != Audience::Reference) else { continue };
         let is_taken = people::grant(tx, &a.officer, &place)?.is_some_and(|g| !g.active);
         let may = |action| authorize(&a.by, Some(device), action, name, at_ms, &known).is_ok() && !known.is_revoked(&a.by, name, at_ms);
         let access = Access { read: wanted.read && may(Action::Read), write: wanted.write && may(Action::Write) };
-        if !is_taken && (access.read || access.write) {
+        let is_agencys = match name.audience() {
+            Audience::Agency(of, _) | Audience::Audit(of) => of == agency,
+            Audience::Team(_) | Audience::Operation(_) | Audience::Reference | Audience::Watchlist(_) | Audience::Hits(_) => true,
+        };
+        if is_agencys && !is_taken && (access.read || access.write) {
             opened.push((place, access));
         } else {
             tracing::warn!(%device, officer = %a.officer, compartment = %name, "a leader opened what he may not open");

@@ -88,7 +88,8 @@ fn revoked(answers: &[Answer]) -> usize {
 #[tokio::test]
 async fn whom_a_leader_let_in_writes_what_counts_and_reads_what_he_was_given_for_72_hours() {
     let mut field = Field::new().await;
-    let admission = field.admission(&[(TEAM, BOTH), (ELSEWHERE, BOTH)]);
+    // The leader's agency is another than his: its notes stay shut, and so does what the leader may not use.
+    let admission = field.admission(&[(TEAM, BOTH), (ELSEWHERE, BOTH), (NOTES, BOTH)]);
     let segment = field.write(TEAM);
     let elsewhere = field.write(ELSEWHERE);
     let seen = field.say(vec![Ask::Admission(admission.clone()), ask(&segment), ask(&elsewhere)]).await;
@@ -161,25 +162,28 @@ async fn a_leader_does_not_give_back_what_headquarters_took_nor_for_longer_by_a_
     let officer = field.world.officer("x", Agency::Moi, "imt-1", Role::Officer);
     field.guest.enrolled.officer = officer;
     field.guest.author = officer;
+    let for_an_hour = Grant { read: true, write: true, until_ms: Some(NOW_MS + HOUR_MS) };
+    field.world.hq.grant("x", &c(TEAM), for_an_hour).expect("granted");
     field.world.hq.revoke("x", Some(&c(TEAM))).expect("revoked");
+    field.world.clock.set(NOW_MS + 2 * HOUR_MS);
     let ahead = NOW_MS + 1_000 * 24 * HOUR_MS;
     let admission = field.signed(&[(TEAM, BOTH), (NOTES, BOTH)], ahead, ahead + 72 * HOUR_MS);
     let seen = field.say(vec![Ask::Admission(admission)]).await;
     assert_eq!(compartments(&seen), [NOTES, "reference"]);
-    field.world.clock.set(NOW_MS + 73 * HOUR_MS);
+    field.world.clock.set(NOW_MS + 75 * HOUR_MS);
     assert_eq!(compartments(&field.say(Vec::new()).await), Vec::<&str>::new(), "72 hours from when headquarters heard of it");
     // Who was let in lets nobody in, whatever he is.
     let second = field.world.officer("lead2", Agency::Moi, "imt-1", Role::Leader);
     field.world.hq.grant("lead2", &c(TEAM), Grant { read: true, write: true, until_ms: None }).expect("granted");
     field.guest.enrolled.officer = second;
-    let admission = field.signed(&[(TEAM, BOTH)], NOW_MS + 73 * HOUR_MS, NOW_MS + 74 * HOUR_MS);
+    let admission = field.signed(&[(TEAM, BOTH)], NOW_MS + 75 * HOUR_MS, NOW_MS + 76 * HOUR_MS);
     assert_eq!(compartments(&field.say(vec![Ask::Admission(admission)]).await), ["reference", TEAM]);
     let third = DeviceKeys::new();
     let by_guest = Admission {
         officer: OfficerId([77; 16]),
         by: second,
         signing: third.officer.verifying_key().to_bytes(),
-        ..field.signed(&[(TEAM, BOTH)], NOW_MS + 73 * HOUR_MS, NOW_MS + 74 * HOUR_MS)
+        ..field.signed(&[(TEAM, BOTH)], NOW_MS + 75 * HOUR_MS, NOW_MS + 76 * HOUR_MS)
     };
     let by_guest = by_guest.signed(&field.guest.keys.officer);
     let hello = Hello { officers: vec![OfficerId([77; 16])], ..field.guest.hello() };
