@@ -7,3 +7,4 @@ mod exchange;
 mod fake_server;
 mod golden;
 mod unknown_fields;
+mod weak;
