@@ -1,0 +1,36 @@
+//! One measurement of one peer, as one JSON line: `daftar-bench-peers PEER MEASUREMENT CORPUS DIR`. Knows nothing of Daftar.
+
+mod automerge_docs;
+mod corpus;
+mod tasks;
+
+use std::error::Error;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Why a peer could not be measured.
+type Fault = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), Fault> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [peer, measurement, corpus, dir] = words.as_slice() else {
+        return Err("say PEER MEASUREMENT CORPUS DIR: taskchampion or automerge; exchange, save or conflict".into());
+    };
+    let (corpus, dir) = (corpus::read(Path::new(corpus))?, Path::new(dir));
+    let line: Value = match (peer.as_str(), measurement.as_str()) {
+        ("taskchampion", "exchange") => wait(tasks::exchange(&corpus, dir))?,
+        ("taskchampion", "save") => wait(tasks::save(&corpus, dir))?,
+        ("taskchampion", "conflict") => wait(tasks::conflict(&corpus, dir))?,
+        ("automerge", "exchange") => automerge_docs::exchange(&corpus, dir)?,
+        ("automerge", "save") => automerge_docs::save(&corpus, dir)?,
+        ("automerge", "conflict") => automerge_docs::conflict(&corpus)?,
+        _ => return Err(format!("there is no measurement {measurement} of {peer}").into()),
+    };
+    println!("{line}");
+    Ok(())
+}
+
+fn wait<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
