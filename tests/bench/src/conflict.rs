@@ -55,7 +55,7 @@ pub fn measure(dir: &Path, peers: &Peers, figures: &mut Figures) {
     for (who, answer) in peers.conflict(&corpus, dir) {
         if let Some(said) = figures.heard(&format!("{who}, conflict"), answer) {
             for (name, key) in [(SAME, "same_field"), (DIFFERENT, "different_fields")] {
-                figures.outcomes.push(Outcome { name, who, code: said.text(key), says: said.text("says") });
+                figures.outcomes.push(Outcome { name, who, code: said.text(key), says: said.text(&format!("{key}_says")) });
             }
         }
     }

@@ -15,6 +15,16 @@ pub enum Bar {
     Goal(&'static str, f64),
 }
 
+impl Bar {
+    /// Whether it is more than what is asked.
+    pub fn is_goal(&self) -> bool {
+        match self {
+            Self::Goal(..) => true,
+            Self::AtMost(_) | Self::Ratio(..) | Self::BestPeer(_) => false,
+        }
+    }
+}
+
 /// Another program's figure in the same run.
 #[derive(Debug, Clone)]
 pub struct Peer {

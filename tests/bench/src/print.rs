@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::figures::{Figures, Row};
+use crate::figures::{Figures, Peer, Row};
 
 /// Prints all of it on standard output.
 pub fn print(figures: &Figures, machine: &Value) {
@@ -27,6 +27,12 @@ fn number(value: f64) -> String {
     if value.fract() == 0.0 || value.abs() >= 1_000.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
+/// A peer's figure, and ours by it.
+fn beside(row: &Row, peer: &Peer) -> String {
+    let ratio = if peer.value > 0.0 { format!(" ({:.2})", row.value / peer.value) } else { String::new() };
+    format!("{} {}{ratio}", peer.name, number(peer.value))
+}
+
 /// One bar a line: only the first line has the rest of the row.
 fn table(figures: &Figures, machine: &Value) -> String {
     let mut text = String::new();
@@ -35,7 +41,7 @@ fn table(figures: &Figures, machine: &Value) -> String {
     }
     text += &format!("\n{:<50} {:>12} {:<4} {:>2}  {:<34} {}\n", "figure", "value", "unit", "n", "bar", "peers in this run (ratio)");
     for row in &figures.rows {
-        let peers: Vec<String> = row.peers.iter().map(|p| format!("{} {} ({:.2})", p.name, number(p.value), row.value / p.value)).collect();
+        let peers: Vec<String> = row.peers.iter().map(|p| beside(row, p)).collect();
         let mut bars = row.bars.iter().map(|bar| {
             let verdict = match row.is_met(bar) {
                 Some(true) => "met",
@@ -51,7 +57,7 @@ fn table(figures: &Figures, machine: &Value) -> String {
         bars.for_each(|bar| text += &format!("{:<73} {bar}\n", ""));
     }
     if !figures.outcomes.is_empty() {
-        text += "\nwhen two devices write apart\n";
+        text += "\nwhat is no number\n";
     }
     for o in &figures.outcomes {
         text += &format!("{:<34} {:<13} {:<24} {}\n", o.name, o.who, o.code, o.says);
@@ -59,7 +65,7 @@ fn table(figures: &Figures, machine: &Value) -> String {
     for (what, why) in &figures.absent {
         text += &format!("\nnot measured: {what}: {why}");
     }
-    let judged = || figures.rows.iter().flat_map(|row| row.bars.iter().filter_map(|bar| row.is_met(bar)));
+    let judged = || figures.rows.iter().flat_map(|row| row.bars.iter().filter(|bar| !bar.is_goal()).filter_map(|bar| row.is_met(bar)));
     text + &format!("\n{} of {} bars are met.\n", judged().filter(|met| *met).count(), judged().count())
 }
 

@@ -19,7 +19,7 @@ const CUT: WeakLink = WeakLink { cut_after: Some(CUT_AFTER), ..WeakLink::VALLEY 
 /// Tries of `daftar sync` on a link that is cut, at most.
 const TRIES_MAX: u32 = 60;
 /// A peer that is not done by then on a link that is cut is not waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a push over the link took.
 struct Took {

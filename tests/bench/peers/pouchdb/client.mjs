@@ -74,7 +74,8 @@ async function conflict(a, url) {
   return {
     same_field: await outcome(same, () => false),
     different_fields: await outcome(apart, (data) => data.search_level === 'full' && data.result === 'irregularity'),
-    says: 'a read gives one whole document; the other is a hidden revision that a program must ask for, whichever fields differ',
+    same_field_says: 'a read gives one whole document; the other is a hidden revision that a program must ask for',
+    different_fields_says: 'the same: revisions are of whole documents, so one officer\'s field is not in what is read',
   }
 }
 

@@ -189,6 +189,7 @@ pub fn conflict(corpus: &[Record]) -> Result<Value, Fault> {
     Ok(json!({
         "same_field": if held == (2, 2) { "winner_and_hidden_loser" } else { "one_lost_silently" },
         "different_fields": if is_merged { "merged" } else { "one_lost_silently" },
-        "says": "a read gives one value; the other is there for a program that asks, until the next write of the field",
+        "same_field_says": "a read gives one value; the other is there for a program that asks, until the next write of the field",
+        "different_fields_says": "both changes stand on both devices",
     }))
 }

@@ -126,6 +126,7 @@ pub async fn conflict(corpus: &[Record], dir: &Path) -> Result<Value, Fault> {
     Ok(json!({
         "same_field": if is_one { "one_lost_silently" } else { "replicas_differ" },
         "different_fields": if is_merged { "merged" } else { "one_lost_silently" },
-        "says": "the later time stamp's value stands on both replicas; the other is kept nowhere that a user sees",
+        "same_field_says": "the later time stamp's value stands on both replicas; the other is kept nowhere that a user sees",
+        "different_fields_says": "both changes stand on both replicas",
     }))
 }
