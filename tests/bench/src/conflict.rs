@@ -20,7 +20,7 @@ fn open(conflicts: &Value) -> Vec<&str> {
 }
 
 fn ours(dir: &Path, corpus: &Path) -> [Outcome; 2] {
-    let pair = Pair::with(dir, "conflict", corpus);
+    let pair = Pair::with(dir, corpus);
     let list = pair.a.list("inspection");
     let id = list[0]["id"].as_str().expect("a record has an id");
     pair.a.json(&["amend", id, "remarks=of a", "search_level=full"]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use daftar_tests::device::Device;
 use daftar_tests::server::Server;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A server that runs, and two devices of officers who may read everything.
 pub struct Pair {
@@ -16,22 +17,24 @@ pub struct Pair {
     pub a: Device,
     /// The device that reads.
     pub b: Device,
+    /// Removed with the pair: a corpus three times over is large.
+    pub dir: TempDir,
 }
 
 impl Pair {
     /// In a folder of its own below `dir`.
-    pub fn new(dir: &Path, name: &str) -> Self {
-        let dir = folder(dir, name);
-        let mut server = Server::init_direct(&dir);
+    pub fn new(dir: &Path) -> Self {
+        let dir = tempfile::tempdir_in(dir).expect("the folder can be written");
+        let mut server = Server::init_direct(dir.path());
         server.start();
-        let a = Device::enrolled(&dir, "a", &server.officer_everywhere("aziz"));
-        let b = Device::enrolled(&dir, "b", &server.officer_everywhere("bobur"));
-        Self { server, a, b }
+        let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
+        let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
+        Self { server, a, b, dir }
     }
 
     /// The same, with a corpus on both.
-    pub fn with(dir: &Path, name: &str, corpus: &Path) -> Self {
-        let pair = Self::new(dir, name);
+    pub fn with(dir: &Path, corpus: &Path) -> Self {
+        let pair = Self::new(dir);
         pair.a.import(corpus);
         sync(&pair.a);
         pair.server.settled();

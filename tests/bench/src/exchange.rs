@@ -71,9 +71,9 @@ pub fn measure(dir: &Path, corpus: &Path, is_standard: bool, others: &Others, fi
     eprintln!("── exchange");
     let (mut pushes, mut pulls, mut bulks, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
-    for run in 0..RUNS {
-        let pair = Pair::new(dir, &format!("exchange-{run}"));
-        bulks.push(bare_bulk(&dir.join(format!("exchange-{run}")), corpus));
+    for _ in 0..RUNS {
+        let pair = Pair::new(dir);
+        bulks.push(bare_bulk(pair.dir.path(), corpus));
         pair.a.import(corpus);
         pushes.push(sync(&pair.a));
         peaks.push(peak_mb(pair.server.pid()).unwrap_or(f64::NAN));

@@ -14,6 +14,8 @@ const INSPECTIONS_OF_1K: u32 = 721;
 const RUNS: usize = 11;
 /// Inspections whose sixth part, imt-1's, is saved.
 const SAVES: u32 = 1_800;
+/// In thousands of records; the last takes long.
+const SIZES: [u32; 3] = [1, 10, 100];
 const FIRST: &str = "1 k records";
 
 struct Size {
@@ -25,9 +27,8 @@ struct Size {
 
 fn at(dir: &Path, thousands: u32) -> Size {
     eprintln!("── growth, {thousands} k records");
-    let name = format!("growth-{thousands}");
     let corpus = daftar_tests::corpus::write(dir, INSPECTIONS_OF_1K * thousands, 41, &[]);
-    let pair = Pair::new(dir, &name);
+    let pair = Pair::new(dir);
     pair.a.import(&corpus);
     sync(&pair.a);
     pair.server.settled();
@@ -41,14 +42,14 @@ fn at(dir: &Path, thousands: u32) -> Size {
         idle.push(sync(&pair.a));
     }
     let store = Device::open(&pair.a.home).expect("the home opens").unlock("aziz", PIN).expect("the PIN is right");
-    let more = daftar_tests::corpus::write(&dir.join(&name), SAVES, 43, &["--team", "imt-1"]);
+    let more = daftar_tests::corpus::write(pair.dir.path(), SAVES, 43, &["--team", "imt-1"]);
     let saves_ms = inspections(&more).into_iter().map(|line| save(&store, line)).collect();
     Size { records: daftar_tests::corpus::lines(&corpus).len(), amended, idle, saves_ms }
 }
 
 /// Measures every size; each beside the first.
 pub fn measure(dir: &Path, is_full: bool, figures: &mut Figures) {
-    let sizes: Vec<Size> = [1, 10, 100].into_iter().filter(|k| is_full || *k < 100).map(|k| at(dir, k)).collect();
+    let sizes: Vec<Size> = SIZES.into_iter().filter(|k| is_full || *k < 100).map(|k| at(dir, k)).collect();
     let mut add = |name: &str, unit, of: &dyn Fn(&Size) -> Vec<f64>| {
         let first = sizes.first().map(|s| median(&of(s)));
         for (n, size) in sizes.iter().enumerate() {

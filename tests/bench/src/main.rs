@@ -20,9 +20,11 @@ mod small;
 mod unseen;
 mod weak;
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
+use daftar::Pair;
 use exchange::Others;
 use figures::{Figures, Row};
 use machine::Machine;
@@ -56,40 +58,50 @@ fn main() -> ExitCode {
 
 fn measure(options: &Options) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let dir = dir.path();
     let mut figures = Figures::default();
     let asks_peers = ["save", "exchange", "small", "weak", "cut", "conflict"].iter().any(|name| options.wants(name));
     let peers = Peers::install(options.peers && asks_peers);
     let machine = Machine::look();
-    let corpus = daftar_tests::corpus::write(dir, options.inspections, 1, &[]);
-    if options.wants("save") {
-        save::measure(dir, &peers, &mut figures);
-    }
-    let others = corpus_wide(options, &peers, dir, &corpus, &mut figures);
-    if options.wants("memory") {
-        memory::measure(dir, &corpus, options.is_standard(), &mut figures);
-    }
-    if options.wants("handshake") {
-        handshake::measure(dir, &mut figures);
-    }
-    if options.wants("weak") || options.wants("cut") {
-        weak::measure(dir, &peers, (options.wants("weak"), options.wants("cut")), &mut figures);
-    }
-    if options.wants("unseen") {
-        unseen::measure(dir, &corpus, &mut figures);
-    }
-    if options.wants("growth") {
-        growth::measure(dir, options.full, &mut figures);
-    }
-    if options.wants("conflict") {
-        conflict::measure(dir, &peers, &mut figures);
-    }
+    let corpus = daftar_tests::corpus::write(dir.path(), options.inspections, 1, &[]);
+    let (corpus, is_standard) = (corpus.as_path(), options.is_standard());
+    let mut others = None;
+    let links = (options.wants("weak"), options.wants("cut"));
+    let mut run = Run { dir: dir.path(), figures: &mut figures };
+    run.step(options.wants("save"), "save", |dir, figures| save::measure(dir, &peers, figures));
+    let wants_corpus = ["exchange", "small", "opening"].iter().any(|name| options.wants(name));
+    run.step(wants_corpus, "exchange, small, opening", |dir, f| others = corpus_wide(options, &peers, dir, corpus, f));
+    run.step(options.wants("memory"), "memory", |dir, figures| memory::measure(dir, corpus, is_standard, figures));
+    run.step(options.wants("handshake"), "handshake", handshake::measure);
+    run.step(links.0 || links.1, "weak, cut", |dir, figures| weak::measure(dir, &peers, links, figures));
+    run.step(options.wants("unseen"), "unseen", |dir, figures| unseen::measure(dir, corpus, figures));
+    run.step(options.wants("growth"), "growth", |dir, figures| growth::measure(dir, options.full, figures));
+    run.step(options.wants("conflict"), "conflict", |dir, figures| conflict::measure(dir, &peers, figures));
     print::print(&figures, &machine.describe(&peers, others.as_ref()));
+}
+
+/// One measurement after the other.
+struct Run<'a> {
+    dir: &'a Path,
+    figures: &'a mut Figures,
+}
+
+impl Run<'_> {
+    /// A measurement in a folder of its own. One that breaks off is named, keeps what it had found, and costs no other its figures.
+    fn step(&mut self, is_wanted: bool, name: &str, measure: impl FnOnce(&Path, &mut Figures)) {
+        if !is_wanted {
+            return;
+        }
+        let done = tempfile::tempdir_in(self.dir).map_err(|e| e.to_string()).and_then(|dir| {
+            let step = AssertUnwindSafe(|| measure(dir.path(), self.figures));
+            std::panic::catch_unwind(step).map_err(|_| "it broke off; what it said stands above".to_owned())
+        });
+        self.figures.heard(name, done);
+    }
 }
 
 /// What needs the corpus on a pair of devices: exchange, small, opening.
 fn corpus_wide(options: &Options, peers: &Peers, dir: &Path, corpus: &Path, figures: &mut Figures) -> Option<Others> {
-    let (exchange, small, opening) = (options.wants("exchange"), options.wants("small"), options.wants("opening"));
+    let (exchange, small) = (options.wants("exchange"), options.wants("small"));
     let others = (exchange || small).then(|| Others::measure(peers, corpus, dir, figures));
     let pair = match &others {
         Some(others) if exchange => {
@@ -98,13 +110,12 @@ fn corpus_wide(options: &Options, peers: &Peers, dir: &Path, corpus: &Path, figu
             figures.add(Row::one("corpus as JSON lines", bytes / 1e6, "MB"));
             exchange::measure(dir, corpus, options.is_standard(), others, figures)
         }
-        Some(_) | None if small || opening => daftar::Pair::with(dir, "pair", corpus),
-        Some(_) | None => return None,
+        Some(_) | None => Pair::with(dir, corpus),
     };
     if let Some(others) = others.as_ref().filter(|_| small) {
         small::measure(&pair, others, figures);
     }
-    if opening {
+    if options.wants("opening") {
         opening::measure(&pair, figures);
     }
     others

@@ -50,8 +50,8 @@ pub fn measure(dir: &Path, corpus: &Path, is_standard: bool, figures: &mut Figur
     eprintln!("── memory");
     let (mut before, mut pushes, mut pulls) = (Vec::new(), Vec::new(), Vec::new());
     let peak = |v: &Value| v["peak"].as_f64().unwrap_or(f64::NAN);
-    for run in 0..RUNS {
-        let pair = Pair::new(dir, &format!("memory-{run}"));
+    for _ in 0..RUNS {
+        let pair = Pair::new(dir);
         pair.a.import(corpus);
         let push = measured(&pair.a.home);
         pair.server.settled();

@@ -118,7 +118,7 @@ pub fn write(corpus: &Path, dir: &Path) -> PathBuf {
 pub fn measure(dir: &Path, corpus: &Path, figures: &mut Figures) {
     eprintln!("── unseen");
     let unseen = write(corpus, dir);
-    let pair = Pair::new(dir, "unseen");
+    let pair = Pair::new(dir);
     pair.a.import(&unseen);
     let row = Row::one("push of unseen texts, up", sync(&pair.a).get("bytes_up") / 1e6, "MB");
     figures.add(row.beside("xz -9e", xz_bytes(&unseen).map(|b| b / 1e6)).bar(Bar::Goal("xz -9e", 1.0)));

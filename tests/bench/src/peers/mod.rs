@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::figures::median;
 
@@ -91,9 +92,9 @@ impl Peers {
     /// Push, pull, nothing new, one change more, of every peer.
     pub fn exchange(&self, corpus: &Path, dir: &Path) -> Answers {
         let pouch = self.pouch.as_ref().map_err(String::clone);
-        let rust = |name| again(|run| self.rust(name)?.measure("exchange", corpus, &fresh(dir, &format!("{name}-exchange-{run}"))?));
+        let rust = |name| again(|| self.rust(name)?.measure("exchange", corpus, fresh(dir)?.path()));
         vec![
-            (POUCHDB, again(|run| pouch.clone()?.exchange(corpus, &fresh(dir, &format!("pouch-exchange-{run}"))?))),
+            (POUCHDB, again(|| pouch.clone()?.exchange(corpus, fresh(dir)?.path()))),
             (TASKCHAMPION, rust(TASKCHAMPION)),
             (AUTOMERGE, rust(AUTOMERGE)),
         ]
@@ -113,26 +114,24 @@ impl Peers {
 
     fn once(&self, what: &str, corpus: &Path, dir: &Path, of_pouch: impl Fn(&Pouch, &Path) -> Result<Value, String>) -> Answers {
         let one = |answer: Result<Value, String>| answer.map(|v| Medians(vec![v]));
-        let rust = |name: &'static str| self.rust(name)?.measure(what, corpus, &fresh(dir, &format!("{name}-{what}"))?);
-        let pouch = || of_pouch(self.pouch.as_ref().map_err(String::clone)?, &fresh(dir, &format!("pouch-{what}"))?);
+        let rust = |name: &'static str| self.rust(name)?.measure(what, corpus, fresh(dir)?.path());
+        let pouch = || of_pouch(self.pouch.as_ref().map_err(String::clone)?, fresh(dir)?.path());
         vec![(POUCHDB, one(pouch())), (TASKCHAMPION, one(rust(TASKCHAMPION))), (AUTOMERGE, one(rust(AUTOMERGE)))]
     }
 }
 
 /// Runs it until the median is of enough runs, or patience ends.
-fn again(mut run: impl FnMut(usize) -> Result<Value, String>) -> Result<Medians, String> {
+fn again(mut run: impl FnMut() -> Result<Value, String>) -> Result<Medians, String> {
     let began = Instant::now();
     let mut all = Vec::new();
     while all.len() < RUNS && (all.is_empty() || began.elapsed() < PATIENCE) {
-        all.push(run(all.len())?);
+        all.push(run()?);
     }
     Ok(Medians(all))
 }
 
-fn fresh(dir: &Path, name: &str) -> Result<PathBuf, String> {
-    let dir = dir.join(name);
-    std::fs::create_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    Ok(dir)
+fn fresh(dir: &Path) -> Result<TempDir, String> {
+    tempfile::tempdir_in(dir).map_err(|e| format!("no folder for it: {e}"))
 }
 
 /// Where the peers' sources stand.
@@ -173,8 +172,8 @@ fn run(command: &mut Command, what: &str) -> Result<Output, String> {
         return Ok(output);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|l| l.contains("rror")).or_else(|| said.lines().last()).unwrap_or("it said nothing");
-    Err(format!("{what} failed: {}", last.trim()))
+    let told = said.lines().find(|l| l.contains("rror")).or_else(|| said.lines().last()).unwrap_or("it said nothing");
+    Err(format!("{what} failed: {}", told.trim()))
 }
 
 fn whole(from: Option<impl std::io::Read>) -> Vec<u8> {

@@ -6,29 +6,46 @@ mod tasks;
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 
 use serde_json::Value;
 
 /// Why a peer could not be measured.
 type Fault = Box<dyn Error + Send + Sync>;
 
-fn main() -> Result<(), Fault> {
+fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [peer, measurement, corpus, dir] = words.as_slice() else {
+    match measure(&words) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            // The innermost cause is the one that tells.
+            let mut cause: &dyn Error = &*error;
+            while let Some(inner) = cause.source() {
+                cause = inner;
+            }
+            eprintln!("{cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(words: &[String]) -> Result<Value, Fault> {
+    let [peer, measurement, corpus, dir] = words else {
         return Err("say PEER MEASUREMENT CORPUS DIR: taskchampion or automerge; exchange, save or conflict".into());
     };
     let (corpus, dir) = (corpus::read(Path::new(corpus))?, Path::new(dir));
-    let line: Value = match (peer.as_str(), measurement.as_str()) {
-        ("taskchampion", "exchange") => wait(tasks::exchange(&corpus, dir))?,
-        ("taskchampion", "save") => wait(tasks::save(&corpus, dir))?,
-        ("taskchampion", "conflict") => wait(tasks::conflict(&corpus, dir))?,
-        ("automerge", "exchange") => automerge_docs::exchange(&corpus, dir)?,
-        ("automerge", "save") => automerge_docs::save(&corpus, dir)?,
-        ("automerge", "conflict") => automerge_docs::conflict(&corpus)?,
-        _ => return Err(format!("there is no measurement {measurement} of {peer}").into()),
-    };
-    println!("{line}");
-    Ok(())
+    match (peer.as_str(), measurement.as_str()) {
+        ("taskchampion", "exchange") => wait(tasks::exchange(&corpus, dir)),
+        ("taskchampion", "save") => wait(tasks::save(&corpus, dir)),
+        ("taskchampion", "conflict") => wait(tasks::conflict(&corpus, dir)),
+        ("automerge", "exchange") => automerge_docs::exchange(&corpus, dir),
+        ("automerge", "save") => automerge_docs::save(&corpus, dir),
+        ("automerge", "conflict") => automerge_docs::conflict(&corpus),
+        _ => Err(format!("there is no measurement {measurement} of {peer}").into()),
+    }
 }
 
 fn wait<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {

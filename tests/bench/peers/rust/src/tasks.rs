@@ -11,6 +11,8 @@ use crate::Fault;
 use crate::corpus::{Record, amended, saves};
 
 const SERVER: &str = "server";
+/// The local server's own name for its file.
+const FILE: &str = "taskchampion-local-sync-server.sqlite3";
 const DURABILITY: &str = "SQLite WAL, synchronous=FULL, not encrypted";
 
 type Tablet = Replica<SqliteStorage>;
@@ -25,9 +27,11 @@ async fn server(dir: &Path) -> Result<Box<dyn Server>, Fault> {
     Ok(ServerConfig::Local { server_dir }.into_server().await?)
 }
 
-/// What stands on the server's disk.
+/// The versions that the server was handed and wrote: what a link would have carried.
 fn server_bytes(dir: &Path) -> Result<u64, Fault> {
-    std::fs::read_dir(dir.join(SERVER))?.try_fold(0, |sum, file| Ok(sum + file?.metadata()?.len()))
+    let file = rusqlite::Connection::open(dir.join(SERVER).join(FILE))?;
+    let bytes: i64 = file.query_row("SELECT coalesce(sum(length(CAST(data AS BLOB))), 0) FROM versions", [], |row| row.get(0))?;
+    Ok(u64::try_from(bytes)?)
 }
 
 fn text(value: &Value) -> String {
@@ -52,7 +56,7 @@ async fn amend(tablet: &mut Tablet, id: &str, key: &str, value: &str) -> Result<
     Ok(tablet.commit_operations(ops).await?)
 }
 
-/// Syncs with a server that is opened for it; seconds, and by how much the server's files grew.
+/// Syncs with a server that is opened for it; seconds, and how many bytes of versions the server took.
 async fn sync(tablet: &mut Tablet, dir: &Path) -> Result<(f64, u64), Fault> {
     let mut server = server(dir).await?;
     let before = server_bytes(dir)?;
@@ -80,7 +84,7 @@ pub async fn exchange(corpus: &[Record], dir: &Path) -> Result<Value, Fault> {
     let (idle_s, idle_up) = sync(&mut a, dir).await?;
     amend(&mut a, &amended(corpus)?.id, "remarks", "green").await?;
     let (one_s, one_up) = sync(&mut a, dir).await?;
-    Ok(json!({"import_s": import_s, "push_s": push_s, "push_up": push_up, "pull_s": pull_s,
+    Ok(json!({"import_s": import_s, "push_s": push_s, "push_up": push_up, "pull_s": pull_s, "pull_down": push_up,
         "idle_s": idle_s, "idle_up": idle_up, "one_s": one_s, "one_up": one_up}))
 }
 
