@@ -60,7 +60,7 @@ fn measure(options: &Options) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut figures = Figures::default();
     let asks_peers = ["save", "exchange", "small", "weak", "cut", "conflict"].iter().any(|name| options.wants(name));
-    let peers = Peers::install(options.peers && asks_peers);
+    let peers = Peers::install(options.peers && asks_peers, options.full);
     let machine = Machine::look();
     let corpus = daftar_tests::corpus::write(dir.path(), options.inspections, 1, &[]);
     let (corpus, is_standard) = (corpus.as_path(), options.is_standard());
@@ -74,7 +74,7 @@ fn measure(options: &Options) {
     run.step(options.wants("handshake"), "handshake", handshake::measure);
     run.step(links.0 || links.1, "weak, cut", |dir, figures| weak::measure(dir, &peers, links, figures));
     run.step(options.wants("unseen"), "unseen", |dir, figures| unseen::measure(dir, corpus, figures));
-    run.step(options.wants("growth"), "growth", |dir, figures| growth::measure(dir, options.full, figures));
+    run.step(options.wants("growth"), "growth", growth::measure);
     run.step(options.wants("conflict"), "conflict", |dir, figures| conflict::measure(dir, &peers, figures));
     print::print(&figures, &machine.describe(&peers, others.as_ref()));
 }

@@ -11,7 +11,7 @@ pub const MEASUREMENTS: &[(&str, &str)] = &[
     ("weak", "100 inspections over 64 kbit/s with 600 ms"),
     ("cut", "the same with every connection cut after 5 s"),
     ("unseen", "push of texts that no dictionary has seen"),
-    ("growth", "small things at 1 k, 10 k and with --full 100 k records"),
+    ("growth", "small things at 1 k, 10 k and 100 k records"),
     ("conflict", "what is left when two devices write apart"),
 ];
 
@@ -22,7 +22,7 @@ pub const INSPECTIONS: u32 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     only: Option<Vec<String>>,
-    /// Also what takes more than some minutes.
+    /// Five runs of every peer, however long they take.
     pub full: bool,
     /// Other programs beside ours.
     pub peers: bool,
@@ -78,7 +78,7 @@ pub fn help() -> String {
          The figures of this version beside PouchDB, TaskChampion, Automerge and a bare SQLCipher in the same run: a table and\n\
          JSON lines. The corpus has {INSPECTIONS} inspections if nothing else is said; absolute bars of a push hold for that alone.\n\n\
          {lines}\n\
-         --full      also what takes longer: 100 k records\n\
+         --full      five runs of every peer, however long, and five minutes for a peer on a link that is cut\n\
          --no-peers  installs and runs no other program\n"
     )
 }

@@ -18,8 +18,6 @@ const CUT_AFTER: Duration = Duration::from_secs(5);
 const CUT: WeakLink = WeakLink { cut_after: Some(CUT_AFTER), ..WeakLink::VALLEY };
 /// Tries of `daftar sync` on a link that is cut, at most.
 const TRIES_MAX: u32 = 60;
-/// A peer that is not done by then on a link that is cut is not waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a push over the link took.
 struct Took {
@@ -62,8 +60,9 @@ fn pouch(peers: &Peers, dir: &Path, name: &str, link: WeakLink) -> Result<Took, 
     pouch.step(&["push", &device, &server.url()])?;
     pouch.step(&["load", &device, &corpus.display().to_string()])?;
     server.link.set(link);
+    let patience = if link.cut_after.is_some() { peers.cut_patience() } else { Duration::MAX };
     let (before, began, mut tries) = (server.link.up_bytes(), Instant::now(), 0);
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < patience {
         tries += 1;
         let mut child = pouch.client(&["push", &device, &server.url()]);
         let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn();
@@ -71,7 +70,7 @@ fn pouch(peers: &Peers, dir: &Path, name: &str, link: WeakLink) -> Result<Took, 
         let ended = loop {
             match child.try_wait().map_err(|e| e.to_string())? {
                 Some(status) => break status.success(),
-                None if link.cut_after.is_some() && began.elapsed() > PATIENCE => {
+                None if began.elapsed() > patience => {
                     let _ = child.kill();
                     break false;
                 }
@@ -89,7 +88,7 @@ fn pouch(peers: &Peers, dir: &Path, name: &str, link: WeakLink) -> Result<Took, 
             return Err("PouchDB does not finish".into());
         }
     }
-    Err(format!("not done after {} s and {tries} tries, {} kB up", PATIENCE.as_secs(), (server.link.up_bytes() - before) / 1000))
+    Err(format!("not done after {} s and {tries} tries, {} kB up", patience.as_secs(), (server.link.up_bytes() - before) / 1000))
 }
 
 /// The corpus by `zstd -3` in one plain POST.

@@ -18,8 +18,10 @@ pub use rust::RustPeer;
 
 /// Runs of one measurement of a peer, at most.
 const RUNS: usize = 5;
-/// No further run of a peer begins after this.
+/// No further run of a peer begins after this, unless all is asked for.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// A peer that is not done by then on a link that is cut is not waited for; and when all is asked for.
+const CUT_PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(300)];
 /// A step of a peer that takes longer is ended.
 const STEP_MAX: Duration = Duration::from_secs(600);
 
@@ -33,6 +35,7 @@ pub const AUTOMERGE: &str = "Automerge";
 /// All peers, as far as they could be had.
 pub struct Peers {
     rust: Result<PathBuf, String>,
+    is_full: bool,
     /// PouchDB.
     pub pouch: Result<Pouch, String>,
 }
@@ -62,15 +65,15 @@ impl Medians {
 pub type Answers = Vec<(&'static str, Result<Medians, String>)>;
 
 impl Peers {
-    /// Builds and installs them, or says why not.
-    pub fn install(wanted: bool) -> Self {
+    /// Builds and installs them, or says why not. `is_full`: with all the patience there is.
+    pub fn install(wanted: bool, is_full: bool) -> Self {
         if !wanted {
             let why = || "not asked for".to_owned();
-            return Self { rust: Err(why()), pouch: Err(why()) };
+            return Self { rust: Err(why()), is_full, pouch: Err(why()) };
         }
         eprintln!("── peers: installing, some minutes the first time");
         let place = target().join("bench-peers");
-        Self { rust: rust::build(&place), pouch: Pouch::install(&place) }
+        Self { rust: rust::build(&place), is_full, pouch: Pouch::install(&place) }
     }
 
     /// Versions of those that are there.
@@ -92,9 +95,9 @@ impl Peers {
     /// Push, pull, nothing new, one change more, of every peer.
     pub fn exchange(&self, corpus: &Path, dir: &Path) -> Answers {
         let pouch = self.pouch.as_ref().map_err(String::clone);
-        let rust = |name| again(|| self.rust(name)?.measure("exchange", corpus, fresh(dir)?.path()));
+        let rust = |name| self.again(|| self.rust(name)?.measure("exchange", corpus, fresh(dir)?.path()));
         vec![
-            (POUCHDB, again(|| pouch.clone()?.exchange(corpus, fresh(dir)?.path()))),
+            (POUCHDB, self.again(|| pouch.clone()?.exchange(corpus, fresh(dir)?.path()))),
             (TASKCHAMPION, rust(TASKCHAMPION)),
             (AUTOMERGE, rust(AUTOMERGE)),
         ]
@@ -112,22 +115,27 @@ impl Peers {
         self.once("conflict", corpus, dir, |pouch, dir| pouch.conflict(corpus, dir))
     }
 
+    /// How long a peer may try on a link that is cut.
+    pub fn cut_patience(&self) -> Duration {
+        CUT_PATIENCE[usize::from(self.is_full)]
+    }
+
+    /// Runs it until the median is of enough runs, or patience ends.
+    fn again(&self, mut run: impl FnMut() -> Result<Value, String>) -> Result<Medians, String> {
+        let began = Instant::now();
+        let mut all = Vec::new();
+        while all.len() < RUNS && (all.is_empty() || self.is_full || began.elapsed() < PATIENCE) {
+            all.push(run()?);
+        }
+        Ok(Medians(all))
+    }
+
     fn once(&self, what: &str, corpus: &Path, dir: &Path, of_pouch: impl Fn(&Pouch, &Path) -> Result<Value, String>) -> Answers {
         let one = |answer: Result<Value, String>| answer.map(|v| Medians(vec![v]));
         let rust = |name: &'static str| self.rust(name)?.measure(what, corpus, fresh(dir)?.path());
         let pouch = || of_pouch(self.pouch.as_ref().map_err(String::clone)?, fresh(dir)?.path());
         vec![(POUCHDB, one(pouch())), (TASKCHAMPION, one(rust(TASKCHAMPION))), (AUTOMERGE, one(rust(AUTOMERGE)))]
     }
-}
-
-/// Runs it until the median is of enough runs, or patience ends.
-fn again(mut run: impl FnMut() -> Result<Value, String>) -> Result<Medians, String> {
-    let began = Instant::now();
-    let mut all = Vec::new();
-    while all.len() < RUNS && (all.is_empty() || began.elapsed() < PATIENCE) {
-        all.push(run()?);
-    }
-    Ok(Medians(all))
 }
 
 fn fresh(dir: &Path) -> Result<TempDir, String> {
