@@ -16,6 +16,13 @@ pub enum Bar {
 }
 
 impl Bar {
+    /// The number in it: of the row's unit, or of times.
+    pub fn number(&self) -> f64 {
+        match self {
+            Self::AtMost(number) | Self::Ratio(_, number) | Self::Goal(_, number) | Self::BestPeer(number) => *number,
+        }
+    }
+
     /// Whether it is more than what is asked.
     pub fn is_goal(&self) -> bool {
         match self {
@@ -104,8 +111,9 @@ impl Row {
     pub fn json(&self) -> Value {
         let peer = |p: &Peer| json!({"name": p.name, "value": p.value, "ratio": self.value / p.value});
         let bars: Vec<Value> = self.bars.iter().map(|b| json!({"bar": self.say_bar(b), "met": self.is_met(b)})).collect();
+        let bar = self.bars.first().map(Bar::number);
         json!({"figure": self.name, "value": self.value, "unit": self.unit, "runs": self.runs,
-            "peer": self.best_peer().map(peer), "peers": self.peers.iter().map(peer).collect::<Vec<_>>(), "bars": bars})
+            "peer": self.best_peer().map(peer), "peers": self.peers.iter().map(peer).collect::<Vec<_>>(), "bar": bar, "bars": bars})
     }
 
     /// A bar in words.
