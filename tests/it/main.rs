@@ -12,3 +12,4 @@ mod identity;
 mod kills;
 mod shared_device;
 mod unknown_fields;
+mod weak;

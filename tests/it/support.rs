@@ -8,6 +8,8 @@ pub mod device;
 pub mod proxy;
 #[path = "support/server.rs"]
 pub mod server;
+#[path = "support/weak.rs"]
+pub mod weak;
 
 use std::path::PathBuf;
 use std::process::Output;

@@ -12,13 +12,15 @@ use crate::{say, setup, sim};
 const SOAK_MINUTES: u64 = 60;
 const SOAK_KILLS: u64 = 500;
 
-/// The figures, in release mode; the words go to the benchmark itself.
+/// The figures, in release mode; the words go to the benchmark itself, which also knows its `--help`.
 pub fn figures(place: &Place, words: &[String]) -> Result<()> {
     say::begin("build, in release mode: some minutes the first time");
-    let bin_dir = setup::release_commands(place)?;
-    say::begin("bench");
     let mut command = place.cargo(&["run", "--release", "--quiet"]);
-    command.args(place.locked()).args(["-p", "daftar-bench", "--"]).args(words).env("DAFTAR_BIN_DIR", bin_dir);
+    command.args(place.locked()).args(["-p", "daftar-bench", "--"]).args(words);
+    if !words.iter().any(|word| word == "--help" || word == "-h") {
+        command.env("DAFTAR_BIN_DIR", setup::release_commands(place)?);
+    }
+    say::begin("bench");
     child::must(&mut command, "daftar-bench", Show::Build).map(drop)
 }
 

@@ -1,46 +1,46 @@
-//! Push and pull of the corpus, one change more, and nothing new: real commands, real server, loopback.
+//! Push of the corpus and pull by a second device: real commands, real server, loopback; the peers do the same.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use daftar_core::compartment::Compartment;
-use daftar_core::record::Kind;
-use daftar_tests::device::{Device, PIN};
-use daftar_tests::server::Server;
 use rusqlite::Connection;
-use serde_json::Value;
 
 use crate::RUNS;
-use crate::figures::{Figures, median};
+use crate::daftar::{Pair, Synced, each, peak_mb, sync, xz_bytes};
+use crate::figures::{Bar, Figures, Row};
+use crate::peers::{Answers, Peers};
 
-/// The kinds of the records screen.
-const KINDS: [Kind; 2] = [Kind::Inspection, Kind::SurveillanceNote];
+/// The peers' answers, of which every measurement shows its part; a peer's run takes long.
+pub struct Others(Vec<(&'static str, crate::peers::Medians)>);
 
-/// The greatest memory that a process had, in MB.
-fn peak_mb(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1e3)
-}
-
-/// Runs `daftar sync --json`, watching its memory.
-fn sync(device: &Device) -> (Value, f64) {
-    let mut child: Child = device.command().args(["sync", "--json"]).stdout(Stdio::piped()).spawn().expect("daftar is built");
-    let mut peak = 0.0f64;
-    loop {
-        peak = peak.max(peak_mb(child.id()).unwrap_or(0.0));
-        if child.try_wait().expect("the child can be asked").is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
+impl Others {
+    /// Measures them, and notes who could not be.
+    pub fn measure(peers: &Peers, corpus: &Path, dir: &Path, figures: &mut Figures) -> Self {
+        eprintln!("── exchange of the peers");
+        Self::heard(peers.exchange(corpus, dir), "exchange", figures)
     }
-    let out = child.wait_with_output().expect("the child has ended");
-    assert!(out.status.success(), "{}", daftar_tests::told(&out));
-    (daftar_tests::json(&out), peak)
+
+    fn heard(answers: Answers, what: &str, figures: &mut Figures) -> Self {
+        let mut all = Vec::new();
+        for (name, answer) in answers {
+            let answer = figures.heard(&format!("{name}, {what}"), answer);
+            all.extend(answer.map(|medians| (name, medians)));
+        }
+        Self(all)
+    }
+
+    /// Sets every peer's figure beside ours; `per` units make one of the row's.
+    pub fn beside(&self, row: Row, key: &str, per: f64) -> Row {
+        self.0.iter().fold(row, |row, (name, medians)| row.beside(name, medians.get(key).map(|v| v / per)))
+    }
+
+    /// How many runs each peer's median is of.
+    pub fn runs(&self) -> Vec<(&'static str, usize)> {
+        self.0.iter().map(|(name, medians)| (*name, medians.runs())).collect()
+    }
 }
 
-/// The corpus's payloads in one transaction of a bare SQLCipher table: what storing alone takes.
+/// The corpus's payloads in one transaction of a bare SQLCipher table: what storing alone takes, in seconds.
 fn bare_bulk(dir: &Path, corpus: &Path) -> f64 {
     let text = std::fs::read_to_string(corpus).expect("the corpus is there");
     let rows: Vec<_> = text.lines().map(|l| daftar_wire::json::read_line(l).expect("the generator writes records")).collect();
@@ -66,89 +66,46 @@ fn bare_bulk(dir: &Path, corpus: &Path) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-fn number(report: &Value, key: &str) -> f64 {
-    report[key].as_f64().unwrap_or(f64::NAN)
-}
-
-/// Measures exchanges.
-pub fn measure(dir: &Path, corpus: &Path, figures: &mut Figures) {
-    let (mut pushes, mut pulls, mut bulks) = (Vec::new(), Vec::new(), Vec::new());
+/// Measures ours, beside what the peers said. Gives the last pair: both its devices hold the corpus.
+pub fn measure(dir: &Path, corpus: &Path, is_standard: bool, others: &Others, figures: &mut Figures) -> Pair {
+    eprintln!("── exchange");
+    let (mut pushes, mut pulls, mut bulks, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
-    for run in 0..RUNS {
-        let dir = dir.join(format!("exchange-{run}"));
-        std::fs::create_dir(&dir).expect("the folder can be written");
-        let mut server = Server::init_direct(&dir);
-        server.start();
-        let a = Device::enrolled(&dir, "a", &server.officer_everywhere("aziz"));
-        let b = Device::enrolled(&dir, "b", &server.officer_everywhere("bobur"));
-        bulks.push(bare_bulk(&dir, corpus));
-        a.import(corpus);
-        pushes.push(sync(&a));
-        let server_peak = peak_mb(server.pid()).unwrap_or(f64::NAN);
-        server.settled();
-        pulls.push(sync(&b));
-        last = Some((server, a, b, server_peak));
-    }
-    let of = |all: &[(Value, f64)], key: &str| median(all.iter().map(|(r, _)| number(r, key)).collect());
-    let peaks = |all: &[(Value, f64)]| median(all.iter().map(|(_, p)| *p).collect());
-    let bulk = median(bulks);
-    figures.add("bare bulk insert of the corpus", bulk, "s");
-    figures.bar("push of the corpus, seconds", of(&pushes, "seconds"), "s", 1.5);
-    figures.bar("push of the corpus, bytes up", of(&pushes, "bytes_up") / 1e6, "MB", 2.0);
-    figures.add("push of the corpus, bytes down", of(&pushes, "bytes_down") / 1e3, "kB");
-    figures.add("push of the corpus, requests", of(&pushes, "requests"), "");
-    figures.add("push, peak memory of the client", peaks(&pushes), "MB");
-    figures.bar("pull by a second device, seconds", of(&pulls, "seconds"), "s", 2.5);
-    figures.add("pull by a second device, bytes down", of(&pulls, "bytes_down") / 1e6, "MB");
-    figures.add("pull by a second device, requests", of(&pulls, "requests"), "");
-    figures.add("pull, peak memory of the client", peaks(&pulls), "MB");
-    if let Some((mut server, a, b, server_peak)) = last {
-        figures.add("push, peak memory of the server", server_peak, "MB");
-        small(&a, &b, figures);
-        server.kill();
-        opening(&a, figures);
-    }
-}
-
-fn small(a: &Device, b: &Device, figures: &mut Figures) {
-    sync(a);
-    let idle: Vec<_> = (0..RUNS).map(|_| sync(a)).collect();
-    let of = |all: &[(Value, f64)], key: &str| median(all.iter().map(|(r, _)| number(r, key)).collect());
-    figures.bar("nothing new, bytes up", of(&idle, "bytes_up"), "B", 600.0);
-    figures.bar("nothing new, bytes down", of(&idle, "bytes_down"), "B", 600.0);
-    figures.bar("nothing new, requests", of(&idle, "requests"), "", 1.0);
-    figures.add("nothing new, seconds", of(&idle, "seconds"), "s");
-    let ids: Vec<String> = b.list("inspection").iter().take(RUNS).filter_map(|r| r["id"].as_str().map(str::to_owned)).collect();
-    let amended: Vec<_> = ids
-        .iter()
-        .map(|id| {
-            a.json(&["amend", id, "vehicle.colour=green"]);
-            sync(a)
-        })
-        .collect();
-    figures.add("one amendment, bytes up", of(&amended, "bytes_up"), "B");
-    figures.add("one amendment, bytes down", of(&amended, "bytes_down"), "B");
-    figures.add("one amendment, requests", of(&amended, "requests"), "");
-}
-
-/// From the PIN to the first answer, with the corpus on the device.
-fn opening(a: &Device, figures: &mut Figures) {
-    let (mut unlock, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let device = daftar_device::Device::open(&a.home).expect("the home opens");
-        let began = Instant::now();
-        let store = device.unlock("aziz", PIN).expect("the PIN is right");
-        unlock.push(began.elapsed().as_secs_f64());
-        let began = Instant::now();
-        let page = store.list(&KINDS, None, 50).expect("records are listed");
-        assert_eq!(page.items.len(), 50, "the corpus is on the device");
-        first.push(began.elapsed().as_secs_f64());
-        let began = Instant::now();
-        store.search("Юсупов", None, 50).expect("records are found");
-        second.push(began.elapsed().as_secs_f64());
-        assert!(store.compartments().contains(&Compartment::reference()));
+        let pair = Pair::new(dir);
+        bulks.push(bare_bulk(pair.dir.path(), corpus));
+        pair.a.import(corpus);
+        pushes.push(sync(&pair.a));
+        peaks.push(peak_mb(pair.server.pid()).unwrap_or(f64::NAN));
+        pair.server.settled();
+        pulls.push(sync(&pair.b));
+        last = Some(pair);
     }
-    figures.add("unlocking (Argon2id and 27 files)", median(unlock) * 1e3, "ms");
-    figures.add("first page of records after unlocking", median(first) * 1e3, "ms");
-    figures.add("search after unlocking", median(second) * 1e3, "ms");
+    figures.add(Row::of("storing the corpus in a bare SQLCipher", &bulks, "s"));
+    push(&pushes, corpus, is_standard, others, figures);
+    pull(&pulls, is_standard, others, figures);
+    figures.add(Row::of("push, peak memory of the server", &peaks, "MB").bars_if(is_standard, &[Bar::AtMost(40.0)]));
+    last.expect("there is at least one run")
+}
+
+fn millions(all: &[Synced], key: &str) -> Vec<f64> {
+    each(all, key).iter().map(|v| v / 1e6).collect()
+}
+
+fn push(all: &[Synced], corpus: &Path, is_standard: bool, others: &Others, figures: &mut Figures) {
+    let row = others.beside(Row::of("push of the corpus, seconds", &each(all, "seconds"), "s"), "push_s", 1.0);
+    figures.add(row.bars_if(is_standard, &[Bar::AtMost(0.8), Bar::BestPeer(5.0)]));
+    let row = Row::of("push of the corpus, up", &millions(all, "bytes_up"), "MB").beside("xz -9e", xz_bytes(corpus).map(|b| b / 1e6));
+    figures.add(others.beside(row, "push_up", 1e6).bars_if(is_standard, &[Bar::AtMost(1.55), Bar::Goal("xz -9e", 1.0)]));
+    figures.add(others.beside(Row::of("push of the corpus, down", &millions(all, "bytes_down"), "MB"), "push_down", 1e6));
+    figures.add(others.beside(Row::of("push of the corpus, requests", &each(all, "requests"), ""), "push_requests", 1.0));
+    figures.add(Row::of("push, peak memory with Argon2id", &all.iter().map(|s| s.peak_mb).collect::<Vec<_>>(), "MB"));
+}
+
+fn pull(all: &[Synced], is_standard: bool, others: &Others, figures: &mut Figures) {
+    let row = others.beside(Row::of("pull by a second device, seconds", &each(all, "seconds"), "s"), "pull_s", 1.0);
+    figures.add(row.bars_if(is_standard, &[Bar::AtMost(1.5), Bar::BestPeer(2.5)]));
+    figures.add(others.beside(Row::of("pull by a second device, down", &millions(all, "bytes_down"), "MB"), "pull_down", 1e6));
+    figures.add(others.beside(Row::of("pull by a second device, requests", &each(all, "requests"), ""), "pull_requests", 1.0));
+    figures.add(Row::of("pull, peak memory with Argon2id", &all.iter().map(|s| s.peak_mb).collect::<Vec<_>>(), "MB"));
 }

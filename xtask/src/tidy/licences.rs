@@ -22,6 +22,8 @@ const ALLOWED: &[&str] = &[
     "Zlib",
 ];
 
+const NPM_LOCK: &str = "package-lock.json";
+
 /// A package with a licence outside the list, and why it is borne.
 struct Exception {
     package: &'static str,
@@ -57,9 +59,10 @@ pub fn cargo(metadata: &Metadata) -> Vec<Finding> {
     found
 }
 
-/// The licences of every npm package in the lock.
+/// The licences of every npm package in the root's lock. The bench's peers have locks of their own and are not judged:
+/// they are run beside Daftar, and none of them is in it.
 pub fn npm(tree: &Tree) -> Vec<Finding> {
-    let Some(lock) = lock(tree) else {
+    let Some((_, lock)) = locks(tree).find(|(path, _)| *path == NPM_LOCK) else {
         return Vec::new();
     };
     let foreign = packages(&lock).filter(|(path, package)| path.contains("node_modules/") && package["link"] != true);
@@ -68,25 +71,24 @@ pub fn npm(tree: &Tree) -> Vec<Finding> {
     judge("licence", &packages, NPM_EXCEPTIONS)
 }
 
-/// The npm lock names no host: where packages come from is the machine's affair.
+/// No npm lock names a host: where packages come from is the machine's affair.
 pub fn npm_sources(tree: &Tree) -> Vec<Finding> {
-    let Some(lock) = lock(tree) else {
-        return Vec::new();
-    };
     let mut found = Vec::new();
-    for (path, package) in packages(&lock) {
-        if package["resolved"].as_str().is_some_and(|from| from.contains(':')) {
-            let why = format!("{path} has a «resolved» host: .npmrc is to say omit-lockfile-registry-resolved=true");
-            found.push(Finding::new("npm-lock", "package-lock.json", why));
+    for (file, lock) in locks(tree) {
+        for (path, package) in packages(&lock) {
+            if package["resolved"].as_str().is_some_and(|from| from.contains(':')) {
+                let why = format!("{path} has a «resolved» host: .npmrc is to say omit-lockfile-registry-resolved=true");
+                found.push(Finding::new("npm-lock", file, why));
+            }
         }
     }
     found
 }
 
-fn lock(tree: &Tree) -> Option<serde_json::Value> {
-    let file = tree.files.iter().find(|file| file.path == "package-lock.json")?;
-    // A lock that is no JSON stops npm ci long before.
-    serde_json::from_str(&file.text).ok()
+/// A lock that is no JSON stops npm ci long before.
+fn locks(tree: &Tree) -> impl Iterator<Item = (&str, serde_json::Value)> {
+    let files = tree.files.iter().filter(|file| file.path.rsplit('/').next() == Some(NPM_LOCK));
+    files.filter_map(|file| Some((file.path.as_str(), serde_json::from_str(&file.text).ok()?)))
 }
 
 fn packages(lock: &serde_json::Value) -> impl Iterator<Item = (&str, &serde_json::Value)> {
@@ -216,6 +218,8 @@ mod tests {
     fn a_host_in_the_npm_lock_is_found() {
         let text =
             r#"{"packages": {"node_modules/a": {"resolved": "https://host/a.tgz"}, "node_modules/b": {"resolved": "ui/b", "link": true}}}"#;
-        assert_eq!(npm_sources(&Tree::of(&[("package-lock.json", text)])).len(), 1);
+        for lock in ["package-lock.json", "tests/bench/peers/pouchdb/package-lock.json"] {
+            assert_eq!(npm_sources(&Tree::of(&[(lock, text)])).len(), 1, "{lock}");
+        }
     }
 }
