@@ -6,7 +6,8 @@ use daftar_core::authorize::{ADMISSION_MS_MAX, Action};
 use daftar_core::compartment::Agency;
 use daftar_wire::message::Admission;
 
-use super::simulated::{Held, Weather, sync_locked, sync_store};
+use super::reference::Held;
+use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, c, id, officer_id, stop, stop_in};
 use crate::vault::Newcomer;
 use crate::{Device, Error, Store};
@@ -70,7 +71,7 @@ fn whom_a_leader_let_in_works_until_it_ends_and_headquarters_hears_of_it_first()
     assert!(newcomer.show(&c(MOI), &id(2)).is_err(), "and nothing else");
     newcomer.save(&stop(3, "80 B 222 CC", "Tursunov")).expect("he records under his own name");
     drop(newcomer);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let cut = sync_locked(&hq, &held, &device, Weather { cut_after: Some(2), ..Weather::default() });
     assert!(cut.is_err() && held.lock().expect("no panic").came.is_empty(), "the admission goes before any work");
     sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
@@ -105,7 +106,7 @@ fn an_admission_outlives_neither_the_leaders_lease_nor_its_own_end_by_a_contact(
     drop(store);
     let newcomer = unlock(&device, "imt-1-new-9", NEW_PIN);
     assert!(newcomer.authorize(Action::Read, &c(TEAM)).is_ok());
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let now = NOW_MS + 13 * 24 * HOUR_MS;
     sync_store(&hq, &held, &newcomer, Weather { time_ms: Some(now), ..Weather::default() }).expect("a whole link");
     clock.set(now + ADMISSION_MS_MAX - 1);

@@ -2,7 +2,7 @@
 
 use daftar_core::value::{Path, Value};
 
-use super::lives::{Weather, sync, world};
+use super::simulated::{Weather, sync, world};
 use super::world::{NOW_MS, Tablet, c, id, set, stop};
 
 const YEAR_2099_MS: u64 = 4_083_004_800_000;

@@ -8,7 +8,8 @@ use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 use rusqlite::Connection;
 
-use super::simulated::{Held, Weather, sync_locked, sync_store};
+use super::reference::Held;
+use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, Tablet, c, id, set, stands, stop};
 use crate::clock::FixedClock;
 use crate::vault::Why;
@@ -38,7 +39,7 @@ fn sealed_keys(dir: &FilePath) -> Vec<Vec<u8>> {
 fn a_lease_that_ended_takes_key_and_reading_while_saving_goes_on_and_headquarters_opens_it_again() {
     let mut hq = Hq::new();
     let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     sync_store(&hq, &held, &store, at(NOW_MS)).expect("a whole link");
     store.save(&stop(2, "80 B 222 CC", "Karimov")).expect("saved, and not sent yet");
@@ -103,7 +104,7 @@ fn a_lease_that_ended_takes_key_and_reading_while_saving_goes_on_and_headquarter
 fn a_grant_with_an_end_closes_at_its_end_whatever_the_lease_and_what_is_written_after_is_handed_in() {
     let mut hq = Hq::new();
     let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     store.save(&stop(1, "x", "Yusupov")).expect("saved");
     let until = NOW_MS + 2 * DAY_MS;
     store.apply(&c(TEAM), &[hq.grant_item(&c(TEAM), super::world::officer_id(1), Some(until))], None).expect("applied");
@@ -122,7 +123,7 @@ fn a_grant_with_an_end_closes_at_its_end_whatever_the_lease_and_what_is_written_
 fn a_clock_set_back_lengthens_no_lease() {
     let mut hq = Hq::new();
     let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     sync_store(&hq, &held, &store, at(NOW_MS)).expect("a whole link");
     clock.set(NOW_MS + 10 * DAY_MS);
     assert!(store.authorize(Action::Read, &c(TEAM)).is_ok());
@@ -144,7 +145,7 @@ fn a_clock_set_back_lengthens_no_lease() {
 fn a_clock_that_is_ahead_ends_no_lease_once_headquarters_told_the_time() {
     let mut hq = Hq::new();
     let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     store.save(&stop(1, "x", "Yusupov")).expect("saved");
     clock.set(NOW_MS + 3650 * DAY_MS);
     assert!(store.authorize(Action::Read, &c(TEAM)).is_err(), "by all that the device knows the time is over");
@@ -166,7 +167,7 @@ fn a_locked_device_destroys_the_keys_too_and_a_colleague_does_not_mend_a_lease()
     let unlock = |handle: &str| Arc::new(device.unlock(handle, PIN).expect("the PIN is right"));
     drop(unlock(&a));
     assert_eq!(sealed_keys(dir.path()).len(), 4, "each has both keys");
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     clock.set(NOW_MS + 10 * DAY_MS);
     let store = unlock(&b);
     sync_store(&hq, &held, &store, at(NOW_MS + 10 * DAY_MS)).expect("only the second was named");
@@ -195,7 +196,7 @@ fn a_second_officer_gets_a_shared_compartment_from_headquarters_if_the_first_nev
     let store = Arc::new(device.unlock(&b, PIN).expect("the PIN is right"));
     assert_eq!(store.closed_why(), [(c("reference"), Why::Waits), (c(TEAM), Why::Waits)]);
     store.save(&stop(2, "80 B 222 CC", "Karimov")).expect("he can record at once");
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     sync_store(&hq, &held, &store, Weather { wrong_key: true, ..Weather::default() }).expect("a whole link");
     assert!(store.show(&c(TEAM), &id(1)).is_err(), "a key that does not open the file is not let in");
     drop(store);

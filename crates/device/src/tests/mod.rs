@@ -8,7 +8,6 @@ mod figures;
 mod files;
 mod identity;
 mod lease;
-mod lives;
 mod officers;
 mod opening;
 mod reference;

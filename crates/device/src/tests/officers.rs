@@ -8,7 +8,8 @@ use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::Cursor;
 
-use super::simulated::{Held, Weather, sync_locked, sync_store};
+use super::reference::Held;
+use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, c, id, item, items, officer_id, set, stands, stop, stop_in};
 use crate::draft::Draft;
 use crate::sync::SyncError;
@@ -84,7 +85,7 @@ fn a_page_of_what_he_may_not_read_is_not_taken_until_it_says_that_he_may() {
 fn who_locked_is_sent_by_who_unlocks_next_and_what_he_wrote_is_attested_by_him() {
     let mut hq = Hq::new();
     let (_dir, device, a, b) = two(&mut hq);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let first = unlock(&device, &a);
     for n in 1..=3 {
         first.save(&stop_in(MOI, n, "01 A 123 BC", "Yusupov")).expect("saved");
@@ -116,7 +117,7 @@ fn who_locked_is_sent_by_who_unlocks_next_and_what_he_wrote_is_attested_by_him()
 fn a_locked_device_sends_and_only_receipts_empty_its_outbox() {
     let mut hq = Hq::new();
     let (dir, device, a, _) = two(&mut hq);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let first = unlock(&device, &a);
     for n in 1..=40 {
         first.save(&stop_in(MOI, n, "01 A 123 BC", "Yusupov")).expect("saved");

@@ -7,7 +7,8 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, DeviceId, Digest, Epoch, Head};
 use daftar_wire::branch::{self, Branch, Place};
 use daftar_wire::message::{
-    Answer, Cursor, End, FeedItem, Heads, Hello, Lineage, Notice, Receipted, Root, Token, feed_next, feed_start, root,
+    Admission, Answer, Cursor, End, FeedItem, Heads, Hello, Lineage, Notice, Purged, Receipted, Revocation, Root, Token, feed_next,
+    feed_start, root,
 };
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::VerifyingKey;
@@ -84,8 +85,6 @@ pub struct Held {
     pub keys: HashMap<DeviceId, VerifyingKey>,
     /// So many changes were new here.
     pub taken: u64,
-    /// So many segments came.
-    pub segments: u64,
     /// So many segments were sent outside a feed.
     pub loose: u64,
     /// So many times heads were compared.
@@ -94,6 +93,13 @@ pub struct Held {
     pub anews: u32,
     /// Hellos that brought a lineage.
     pub lineages: Vec<Lineage>,
+    /// What it takes back, until a purge receipt comes.
+    pub revoked: Vec<Revocation>,
+    /// Purge receipts and admissions, as they came.
+    pub purged: Vec<Purged>,
+    pub admissions: Vec<Admission>,
+    /// What came, and whether sealed.
+    pub came: Vec<(Segment, bool)>,
 }
 
 impl Held {
@@ -106,11 +112,14 @@ impl Held {
             lineage: HashMap::new(),
             keys,
             taken: 0,
-            segments: 0,
             loose: 0,
             compared: 0,
             anews: 0,
             lineages: Vec::new(),
+            revoked: Vec::new(),
+            purged: Vec::new(),
+            admissions: Vec::new(),
+            came: Vec::new(),
         }
     }
 
@@ -145,7 +154,6 @@ impl Held {
 
     pub fn keep(&mut self, segment: &Segment, bytes: Vec<u8>) -> Kept {
         let stream = segment.stream.clone();
-        self.segments += 1;
         if !self.chains.iter().any(|c| c.stream == stream) {
             self.chains.push(Chain { stream: stream.clone(), names: Vec::new(), heads: Vec::new(), segments: Vec::new() });
         }

@@ -7,8 +7,8 @@ use daftar_core::ids::Epoch;
 use daftar_core::value::{Path, Value};
 use daftar_wire::stream::StreamId;
 
-use super::lives::{Weather, publish, sync, world};
 use super::reference::Held;
+use super::simulated::{Weather, publish, sync, world};
 use super::world::{Tablet, c, id, items, set, stop};
 use crate::Error;
 use crate::sync::SyncError;
@@ -51,9 +51,9 @@ fn a_difference_is_repaired_by_what_lacks_and_by_nothing_else() {
     assert_eq!((got.received_changes, got.requests, got.differ), (4 + 2, 2, 0));
     assert_eq!(kept(&held).loose - loose, 2, "the segment that was left out and the one that could not follow without it");
     assert_eq!(digest(&b), kept(&held).digest(&team()));
-    let sent = kept(&held).segments;
+    let sent = kept(&held).came.len();
     let idle = sync(&hq, &held, &b, clear()).expect("a whole link");
-    assert_eq!((idle.requests, idle.received_changes, kept(&held).segments), (1, 0, sent), "repaired, it costs nothing more");
+    assert_eq!((idle.requests, idle.received_changes, kept(&held).came.len()), (1, 0, sent), "repaired, it costs nothing more");
     assert_eq!(b.store.verify().expect("checked").bad, []);
 }
 

@@ -7,7 +7,8 @@ use daftar_core::authorize::Action;
 use daftar_core::record::Kind;
 use daftar_wire::message::Revocation;
 
-use super::simulated::{Held, Weather, sync_locked, sync_store};
+use super::reference::Held;
+use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, c, files, id, officer_id, open, stands, stop, stop_in};
 use crate::draft::Draft;
 use crate::keyring::Revoked;
@@ -51,7 +52,7 @@ fn a_revoked_officer_loses_key_and_file_but_not_before_his_unsent_work_was_taken
     let (dir, _, device) = hq.device();
     let a = hq.enrol(&device, 1, &[TEAM, MOI]);
     let store = unlock(&device, &a);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     for n in 1..=3 {
         store.save(&stop_in(MOI, n, "01 A 123 BC", "Yusupov")).expect("saved");
     }
@@ -119,7 +120,7 @@ fn a_purge_goes_on_after_a_power_cut_between_any_two_steps_and_is_said_until_an_
         drop(device);
         let device = open(dir.path()).expect("free");
         assert!(!is_there(dir.path(), &file), "the start goes on where it was cut");
-        let held = Mutex::new(Held::default());
+        let held = Mutex::new(Held::new(hq.keys.clone()));
         let cut = sync_locked(&hq, &held, &device, Weather { cut_after: Some(2), ..Weather::default() });
         assert!(cut.is_err() && held.lock().expect("no panic").purged.len() == 1);
         sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
@@ -140,7 +141,7 @@ fn a_colleague_who_is_locked_loses_his_key_alone_while_others_may_read() {
     let store = unlock(&device, &b);
     store.save(&stop(1, "x", "Yusupov")).expect("saved");
     drop(store);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let store = unlock(&device, &a);
     let file = file_of(&store, TEAM);
     revoke(&hq, &held, 2, TEAM);
@@ -160,7 +161,7 @@ fn a_locked_device_purges_what_its_outbox_has_brought_home_and_keeps_what_a_cras
     let mut hq = Hq::new();
     let (dir, _, device) = hq.device();
     let a = hq.enrol(&device, 1, &[TEAM, MOI]);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let store = unlock(&device, &a);
     let (team, moi) = (file_of(&store, TEAM), file_of(&store, MOI));
     store.save(&stop_in(MOI, 1, "x", "Yusupov")).expect("saved");
@@ -188,7 +189,7 @@ fn a_revocation_that_headquarters_did_not_sign_takes_nothing() {
     let a = hq.enrol(&device, 1, &[TEAM]);
     let store = unlock(&device, &a);
     let file = file_of(&store, TEAM);
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
     let mut forged = Revocation::sign(&hq.key, officer_id(1), c(TEAM), NOW_MS);
     forged.sig[5] ^= 1;
     held.lock().expect("no panic").revoked.push(forged);

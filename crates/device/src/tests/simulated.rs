@@ -1,152 +1,101 @@
 //! The exchange against a simulated end: the same session and the same store as over HTTP, in memory, in any weather.
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use daftar_core::compartment::Compartment;
-use daftar_core::ids::{DeviceId, Epoch, Head, OfficerId};
-use daftar_wire::message::{
-    Admission, Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Purged, Receipt, Receipted, Reopen, Reopened, Revocation, Root,
-    feed_next, feed_start, root,
-};
+use daftar_core::ids::{DeviceId, Head, OfficerId};
+use daftar_wire::message::{Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Reopen, Reopened};
 use daftar_wire::seal;
 use daftar_wire::segment::Segment;
-use daftar_wire::stream::{StreamHead, StreamId, digest};
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use super::reference::{Held, Kept};
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
 use crate::sync::{LinkError, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked};
 use crate::vault::AppliedWhat;
 use crate::{Device, Store};
 
-const EPOCH: Epoch = Epoch([7; 16]);
-
 /// What the link and the other end do.
 #[derive(Default)]
-pub(super) struct Weather {
+pub struct Weather {
     /// The link breaks after so many messages of the device.
-    pub(super) cut_after: Option<usize>,
+    pub cut_after: Option<usize>,
+    /// Everything is heard and taken, and so many messages of the answer come through.
+    pub hears_only: Option<usize>,
     /// Segments are kept and receipts never said.
-    pub(super) no_receipts: bool,
+    pub no_receipts: bool,
+    /// Receipts are said of another history.
+    pub foreign_receipts: bool,
     /// Every root is forgotten.
-    pub(super) forgets: bool,
+    pub forgets: bool,
     /// Every segment is refused.
-    pub(super) refuses: bool,
+    pub refuses: bool,
+    /// This entry of every feed is left out.
+    pub skips: Option<u64>,
+    /// Every digest is another one.
+    pub wrong_digests: bool,
     /// Headquarters' time; `None`: that of these tests.
-    pub(super) time_ms: Option<u64>,
+    pub time_ms: Option<u64>,
     /// Another key comes back than the one that was sealed.
-    pub(super) wrong_key: bool,
-}
-
-#[derive(Default)]
-pub(super) struct Held {
-    feeds: BTreeMap<Compartment, Vec<(StreamId, Head, Vec<u8>)>>,
-    streams: HashMap<StreamId, (u64, Head)>,
-    roots: HashMap<Root, Vec<Cursor>>,
-    pub(super) taken: u64,
-    /// What it takes back, until a purge receipt comes.
-    pub(super) revoked: Vec<Revocation>,
-    /// Purge receipts and admissions, as they came.
-    pub(super) purged: Vec<Purged>,
-    pub(super) admissions: Vec<Admission>,
-    /// What came, and whether sealed.
-    pub(super) came: Vec<(Segment, bool)>,
+    pub wrong_key: bool,
 }
 
 /// A headquarters in memory, as one device's link sees it.
-pub(super) struct Simulated<'a> {
-    pub(super) hq: &'a Hq,
-    pub(super) device: DeviceId,
-    pub(super) held: &'a Mutex<Held>,
-    pub(super) weather: Weather,
+struct Simulated<'a> {
+    hq: &'a Hq,
+    device: DeviceId,
+    held: &'a Mutex<Held>,
+    weather: Weather,
+    said: AtomicUsize,
 }
 
-/// Where one device's exchange is.
+/// What is remembered within one request.
 #[derive(Default)]
-struct Said {
+struct Request {
     /// Where the device stands, once it has said hello and its root is known.
     known: Option<Vec<Cursor>>,
     officers: Vec<OfficerId>,
+    notices: Vec<Notice>,
 }
 
-impl Held {
-    pub(super) fn keep(&mut self, segment: &Segment, bytes: Vec<u8>) -> Option<Receipted> {
-        let stream = segment.stream.clone();
-        let (n, before) = self.streams.get(&stream).copied().unwrap_or((0, stream.start()));
-        if segment.first == n + 1 {
-            let head = segment.chain(before).head();
-            self.taken += segment.entries.len() as u64;
-            let feed = self.feeds.entry(stream.compartment.clone()).or_default();
-            let chain = feed.last().map_or(feed_start(&stream.compartment, &EPOCH), |e| e.1);
-            feed.push((stream.clone(), feed_next(chain, &stream, segment.first, segment.entries.len() as u32, &head), bytes));
-            self.streams.insert(stream.clone(), (segment.last(), head));
-        }
-        let (up_to, head) = *self.streams.get(&stream)?;
-        Some(Receipted { stream, up_to, head, backed_up: 0 })
+impl<'a> Simulated<'a> {
+    fn new(hq: &'a Hq, held: &'a Mutex<Held>, device: DeviceId, weather: Weather) -> Self {
+        Self { hq, device, held, weather, said: AtomicUsize::new(0) }
     }
 
-    fn cursor(&self, compartment: &Compartment) -> Cursor {
-        let feed = &self.feeds[compartment];
-        let heads: Vec<StreamHead> = self
-            .streams
-            .iter()
-            .filter(|(s, _)| s.compartment == *compartment)
-            .map(|(s, (n, head))| StreamHead { device: s.device, incarnation: s.incarnation, n: *n, head: *head })
-            .collect();
-        Cursor {
-            compartment: compartment.clone(),
-            epoch: EPOCH,
-            ranges: vec![(1, feed.len() as u64)],
-            chain: *feed.last().expect("a feed has entries").1.0.first_chunk().expect("32 bytes"),
-            digest: digest(&heads),
+    fn receipt(&self, held: &Held, mut r: Receipted) -> Vec<Answer> {
+        if self.weather.no_receipts {
+            return Vec::new();
         }
-    }
-}
-
-impl Simulated<'_> {
-    /// What is said when the device has said all.
-    fn close(&self, held: &mut Held, known: &[Cursor], officers: &[OfficerId]) -> Vec<Answer> {
-        let time_ms = self.weather.time_ms.unwrap_or(NOW_MS);
-        let mut said: Vec<Answer> = held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))).collect();
-        if officers.is_empty() {
-            said.push(Answer::End(End { time_ms, cursors: Vec::new(), more: false }));
-            return said;
+        if self.weather.foreign_receipts {
+            r.head = Head([1; 32]);
         }
-        let mut changed = Vec::new();
-        for (compartment, feed) in &held.feeds {
-            let at = known.iter().find(|k| k.compartment == *compartment);
-            let after = at.and_then(|k| k.ranges.first()).map_or(0, |r| r.1);
-            let mut from = after + 1;
-            for (n, (stream, chain, bytes)) in (1..).zip(feed).skip(after as usize) {
-                if stream.device == self.device {
-                    continue;
-                }
-                let chain = *chain.0.first_chunk().expect("32 bytes");
-                said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: bytes.clone() }));
-                from = n + 1;
-            }
-            let now = held.cursor(compartment);
-            if at != Some(&now) {
-                changed.push(now);
-            }
-        }
-        let mut list: Vec<Cursor> = known.iter().filter(|k| changed.iter().all(|c| c.compartment != k.compartment)).cloned().collect();
-        list.extend(changed.clone());
-        held.roots.insert(root(&list), list);
-        said.push(Answer::End(End { time_ms, cursors: changed, more: false }));
-        said
+        vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, vec![r]))]
     }
 
-    fn take(&self, held: &mut Held, bytes: Vec<u8>, sealed: bool) -> Vec<Answer> {
+    fn take(&self, held: &mut Held, request: &mut Request, bytes: Vec<u8>, sealed: bool) -> Vec<Answer> {
         let segment = Segment::read(&bytes).expect("a device sends segments");
-        assert_eq!(segment.stream.device, self.device);
+        let (stream, first) = (segment.stream.clone(), segment.first);
+        let refused = |reason: &str| Notice::Refused { stream: stream.clone(), first, reason: reason.into() };
         if self.weather.refuses {
-            let (stream, first) = (segment.stream, segment.first);
-            return vec![Answer::Notice(Notice::Refused { stream, first, reason: "storage_full".into() })];
+            return vec![Answer::Notice(refused("storage_full"))];
         }
         held.came.push((segment.clone(), sealed));
-        let receipted = held.keep(&segment, bytes).filter(|_| !self.weather.no_receipts);
-        receipted.map(|r| Answer::Receipt(Receipt::sign(&self.hq.key, EPOCH, NOW_MS, vec![r]))).into_iter().collect()
+        match held.keep(&segment, bytes) {
+            Kept::Receipted(r) => self.receipt(held, r),
+            Kept::Forked(r, at) => {
+                request.notices.push(Notice::Forked { stream, at });
+                self.receipt(held, r)
+            }
+            Kept::Want(stream, from) => {
+                request.notices.push(Notice::Want { stream, from });
+                Vec::new()
+            }
+            Kept::BadSignature => {
+                request.notices.push(refused("bad_signature"));
+                Vec::new()
+            }
+        }
     }
 
     /// Hands a key back to an officer who is unlocked and may use it.
@@ -154,7 +103,7 @@ impl Simulated<'_> {
         const KEY: &str = "daftar compartment key 1";
         let is_revoked = held.revoked.iter().any(|x| x.officer == r.officer && x.compartment == r.compartment);
         let Some(to) = self.hq.sealing.get(&r.officer).filter(|_| !is_revoked) else { return Vec::new() };
-        let mut plain = seal::open(&seal::key_pair(&[8; 32]).0, KEY, r.file.as_bytes(), &r.escrow).expect("sealed to headquarters");
+        let mut plain = seal::open(&headquarters(), KEY, r.file.as_bytes(), &r.escrow).expect("sealed to headquarters");
         if self.weather.wrong_key {
             *plain.last_mut().expect("a key") ^= 1;
         }
@@ -163,24 +112,19 @@ impl Simulated<'_> {
     }
 
     /// Answers one message.
-    fn hear(&self, ask: Ask, exchange: &mut Said) -> Vec<Answer> {
+    fn hear(&self, ask: Ask, request: &mut Request) -> Vec<Answer> {
         let mut held = self.held.lock().expect("nobody panics with it");
         match ask {
             Ask::Hello(hello) => {
-                let base = if hello.root == [0; 16] { Some(Vec::new()) } else { held.roots.get(&hello.root).cloned() };
-                exchange.officers = hello.officers.clone();
-                exchange.known = base.filter(|_| !self.weather.forgets || hello.root == [0; 16]).map(|mut list| {
-                    list.retain(|k| hello.cursors.iter().all(|c| c.compartment != k.compartment));
-                    list.extend(hello.cursors);
-                    list
-                });
+                request.known = held.known(&hello).filter(|_| !self.weather.forgets || hello.root == [0; 16]);
+                request.officers.clone_from(&hello.officers);
+                request.notices.extend(held.follow(self.device, hello.lineage).map(|digit| Notice::Anew { digit }));
                 Vec::new()
             }
-            Ask::Segment(bytes) => self.take(&mut held, bytes, false),
+            Ask::Segment(bytes) => self.take(&mut held, request, bytes, false),
             Ask::Sealed(sealed) => {
-                let plain =
-                    seal::open(&seal::key_pair(&[8; 32]).0, "daftar outbox 1", &self.device.0, &sealed).expect("sealed to headquarters");
-                self.take(&mut held, plain.to_vec(), true)
+                let plain = seal::open(&headquarters(), "daftar outbox 1", &self.device.0, &sealed).expect("sealed to headquarters");
+                self.take(&mut held, request, plain.to_vec(), true)
             }
             Ask::Purged(p) => {
                 held.revoked.retain(|r| (r.officer, &r.compartment) != (p.officer, &p.compartment));
@@ -188,18 +132,40 @@ impl Simulated<'_> {
                 Vec::new()
             }
             Ask::Reopen(r) => {
-                assert!(exchange.officers.contains(&r.officer), "only who is unlocked asks a key back");
+                assert!(request.officers.contains(&r.officer), "only who is unlocked asks a key back");
                 self.reopen(&held, r)
             }
             Ask::Admission(a) => {
                 held.admissions.push(a);
                 Vec::new()
             }
-            Ask::Heads(_) => Vec::new(),
-            Ask::End => match &exchange.known {
-                Some(known) => self.close(&mut held, known, &exchange.officers),
-                None => vec![Answer::Notice(Notice::RootUnknown), Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })],
+            Ask::Heads(heads) => match request.known {
+                Some(_) => held.compare(&heads),
+                None => Vec::new(),
             },
+            Ask::End => {
+                let mut said: Vec<Answer> = std::mem::take(&mut request.notices).into_iter().map(Answer::Notice).collect();
+                match &request.known {
+                    Some(known) => {
+                        said.extend(held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))));
+                        match request.officers.is_empty() {
+                            true => said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })),
+                            false => said.extend(held.close(&self.device, known, self.weather.skips)),
+                        }
+                    }
+                    None => {
+                        said.push(Answer::Notice(Notice::RootUnknown));
+                        said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false }));
+                    }
+                }
+                for answer in &mut said {
+                    if let Answer::End(end) = answer {
+                        end.time_ms = self.weather.time_ms.unwrap_or(NOW_MS);
+                        end.cursors.iter_mut().filter(|_| self.weather.wrong_digests).for_each(|c| c.digest.0[0] ^= 1);
+                    }
+                }
+                said
+            }
         }
     }
 }
@@ -207,7 +173,8 @@ impl Simulated<'_> {
 impl Transport for Simulated<'_> {
     async fn exchange(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         let mut reader = FrameReader::default();
-        let (mut exchange, mut heard) = (Said::default(), 0);
+        let (mut request, mut heard) = (Request::default(), 0);
+        let mut cut = false;
         while let Some(piece) = asks.recv().await {
             reader.push(&piece);
             while let Some(frame) = reader.next().expect("a device sends frames") {
@@ -216,14 +183,15 @@ impl Transport for Simulated<'_> {
                 }
                 heard += 1;
                 let ask = Ask::read(&frame).expect("a device keeps to the protocol").expect("and to this version of it");
-                for answer in self.hear(ask, &mut exchange) {
-                    if answers.send(answer.write()).await.is_err() {
+                for answer in self.hear(ask, &mut request) {
+                    cut |= self.weather.hears_only.is_some_and(|most| self.said.fetch_add(1, Ordering::Relaxed) >= most);
+                    if !cut && answers.send(answer.write()).await.is_err() {
                         return Ok(());
                     }
                 }
             }
         }
-        Ok(())
+        if cut { Err(LinkError::NoLink("cut".into())) } else { Ok(()) }
     }
 
     fn counted(&self) -> (u64, u64) {
@@ -231,45 +199,54 @@ impl Transport for Simulated<'_> {
     }
 }
 
-pub(super) fn sync_store(hq: &Hq, held: &Mutex<Held>, store: &Arc<Store>, weather: Weather) -> Result<SyncReport, SyncError> {
-    let transport = Simulated { hq, device: store.device().id, held, weather };
-    runtime().block_on(run(store, &transport, &|_| ()))
+pub fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
+    sync_store(hq, held, &tablet.store, weather)
 }
 
-pub(super) fn sync_locked(hq: &Hq, held: &Mutex<Held>, device: &Device, weather: Weather) -> Result<SyncReport, SyncError> {
-    let transport = Simulated { hq, device: device.info().expect("enrolled").id, held, weather };
+pub fn sync_store(hq: &Hq, held: &Mutex<Held>, store: &Arc<Store>, weather: Weather) -> Result<SyncReport, SyncError> {
+    sync_telling(hq, held, store, weather, &|_| ())
+}
+
+pub fn sync_locked(hq: &Hq, held: &Mutex<Held>, device: &Device, weather: Weather) -> Result<SyncReport, SyncError> {
+    let transport = Simulated::new(hq, held, device.info().expect("enrolled").id, weather);
     runtime().block_on(run_locked(device, &transport, &|_| ()))
+}
+
+fn sync_telling(
+    hq: &Hq,
+    held: &Mutex<Held>,
+    store: &Arc<Store>,
+    weather: Weather,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<SyncReport, SyncError> {
+    let transport = Simulated::new(hq, held, store.device().id, weather);
+    runtime().block_on(run(store, &transport, progress))
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime")
 }
 
-fn sync(hq: &Hq, held: &Mutex<Held>, tablet: &Tablet, weather: Weather) -> Result<SyncReport, SyncError> {
-    sync_telling(hq, held, tablet, weather, &|_| ())
-}
-
-fn sync_telling(
-    hq: &Hq,
-    held: &Mutex<Held>,
-    tablet: &Tablet,
-    weather: Weather,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<SyncReport, SyncError> {
-    let transport = Simulated { hq, device: tablet.store.device().id, held, weather };
-    runtime().block_on(run(&tablet.store, &transport, progress))
+/// Headquarters' key, to which devices seal.
+fn headquarters() -> seal::OpeningKey {
+    seal::key_pair(&[8; 32]).0
 }
 
 /// Headquarters with two devices of one team, which both know each other's keys.
-fn world() -> (Hq, Mutex<Held>, Tablet, Tablet) {
+pub fn world() -> (Hq, Mutex<Held>, Tablet, Tablet) {
     let mut hq = Hq::new();
     let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));
-    let held = Mutex::new(Held::default());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    publish(&hq, &held);
+    (hq, held, a, b)
+}
+
+/// What headquarters has written into the reference goes into its feed.
+pub fn publish(hq: &Hq, held: &Mutex<Held>) {
     if let AppliedWhat::Segment(bytes) = hq.reference().what {
         let segment = Segment::read(&bytes).expect("headquarters' own");
         held.lock().expect("nobody panics with it").keep(&segment, bytes);
     }
-    (hq, held, a, b)
 }
 
 #[test]
@@ -336,7 +313,8 @@ fn the_bar_counts_changes_and_ends_full() {
     }
     for (tablet, to_send, received) in [(&a, 40, 2), (&b, 0, 42)] {
         let last = Mutex::new(Progress::default());
-        sync_telling(&hq, &held, tablet, Weather::default(), &|p| *last.lock().expect("nobody panics with it") = p).expect("a whole link");
+        sync_telling(&hq, &held, &tablet.store, Weather::default(), &|p| *last.lock().expect("nobody panics with it") = p)
+            .expect("a whole link");
         let last = *last.lock().expect("nobody panics with it");
         assert_eq!(last, Progress { to_send, receipted: to_send, received });
     }
