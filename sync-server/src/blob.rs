@@ -1,12 +1,10 @@
 //! The folder in which files' bytes lie, each sealed under its own key, beside the database. Never knows what a file is named or whose it is.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use daftar_wire::file::chest::{ChestKey, SEAL_BYTES, SLOT_BYTES, open_chunk, seal_chunk};
-use daftar_wire::file::chunk_bytes;
+use daftar_wire::file::chest::{self, SEAL_BYTES};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -25,11 +23,7 @@ pub struct Blobs {
 }
 
 /// One file's bytes, chunk by chunk.
-pub struct Chest {
-    file: File,
-    key: ChestKey,
-    size: u64,
-}
+pub(crate) type Chest = chest::Chest<File>;
 
 impl Blobs {
     /// The folder at this path, made when something is first kept; its files' keys come from the database's.
@@ -71,7 +65,7 @@ impl Blobs {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes a key of any length");
         mac.update(b"daftar file key 1");
         mac.update(&row.salt);
-        Ok(Chest { file, key: Zeroizing::new(mac.finalize().into_bytes().into()), size: row.size })
+        Ok(Chest::new(file, Zeroizing::new(mac.finalize().into_bytes().into()), row.size))
     }
 
     /// Makes sure that names in the folder are on the disk.
@@ -90,30 +84,4 @@ impl Blobs {
 
 fn sync_dir(dir: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
-impl Chest {
-    /// Writes a chunk at its place.
-    pub(crate) fn write(&mut self, index: u32, plain: &[u8]) -> Result<()> {
-        let sealed = seal_chunk(&self.key, random()?, index, plain);
-        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
-        Ok(self.file.write_all(&sealed)?)
-    }
-
-    /// Reads a chunk; `None`: what lies there is not what was written.
-    pub(crate) fn read(&mut self, index: u32) -> Result<Option<Vec<u8>>> {
-        let Some(plain) = chunk_bytes(self.size, index) else { return Ok(None) };
-        let mut sealed = vec![0; plain + SEAL_BYTES];
-        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
-        match self.file.read_exact(&mut sealed) {
-            Ok(()) => Ok(open_chunk(&self.key, index, &sealed).ok()),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// What was written has reached the disk.
-    pub(crate) fn sync(&self) -> Result<()> {
-        Ok(self.file.sync_all()?)
-    }
 }

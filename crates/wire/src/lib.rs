@@ -1,5 +1,5 @@
 //! Bytes to domain and back: how changes are named, chained, signed, grouped into segments and sent.
-//! Everything here is written down in docs/protocol.md. No I/O, no clock, no randomness.
+//! Everything here is written down in docs/protocol.md. Opens no file and no connection; no clock, no randomness.
 
 pub mod branch;
 mod cbor;

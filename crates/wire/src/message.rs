@@ -19,6 +19,7 @@ pub use frame::{FrameReader, frame};
 pub use heads::{Branch, Heads};
 pub use hello::{Cursor, Hello, Lineage, Root, Token, VERSION, read_cursors, root, write_cursors};
 pub use notice::{Access, Notice};
+pub(crate) use receipt::Held;
 pub use receipt::{Receipt, Receipted, ShortReceipt};
 
 use daftar_core::compartment::Compartment;
@@ -91,7 +92,7 @@ impl Ask {
     }
 }
 
-fn get_compartment(d: &mut Decoder<'_>) -> Result<Compartment, WireError> {
+pub(crate) fn get_compartment(d: &mut Decoder<'_>) -> Result<Compartment, WireError> {
     d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))
 }
 

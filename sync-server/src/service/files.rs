@@ -15,6 +15,7 @@ use super::{Service, present};
 use crate::blob::{Blobs, Chest};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
+use crate::random::random;
 use crate::register::Known;
 use crate::store::files::{self, FileRow, NewFile};
 use crate::store::meta::{self, Doubt, Place};
@@ -220,7 +221,7 @@ fn keep(hq: &Headquarters, offered: &mut Offered, row: &FileRow, chunk: &FileChu
         Some((id, chest)) if id == row.id => chest,
         Some(_) | None => hq.blobs.open(row, true)?,
     };
-    chest.write(chunk.index, &chunk.bytes)?;
+    chest.write(random()?, chunk.index, &chunk.bytes)?;
     offered.open = Some((row.id, chest));
     hq.store.write(|tx| files::set_held(tx, row.id, &[chunk.index], true))
 }
@@ -228,7 +229,7 @@ fn keep(hq: &Headquarters, offered: &mut Offered, row: &FileRow, chunk: &FileChu
 /// All chunks are here: whether they come to the name, read again from the disk.
 fn complete(hq: &Headquarters, place: &Place, file: &FileId, row: &FileRow) -> Result<FileAnswer> {
     let chest = hq.blobs.open(row, false)?;
-    chest.sync()?;
+    chest.file().sync_all()?;
     hq.blobs.sync()?;
     let manifest = hq.store.read(|tx| files::manifest(tx, place, row))?;
     let checked = check(chest, &manifest)?;

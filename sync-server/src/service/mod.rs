@@ -144,7 +144,7 @@ impl Service {
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
         let Some(heads) = up.heads else { return Ok(exchanged) };
-        let (ended, sent) = match self.answer(&peer, hello, heads, answers).await? {
+        let (ended, sent) = match self.answer(&peer, hello, known, heads, answers).await? {
             Ok(sent) => (true, sent),
             Err(Gone) => (false, 0),
         };
@@ -156,12 +156,11 @@ impl Service {
         &self,
         peer: &Peer,
         hello: Hello,
+        known: Option<Vec<Cursor>>,
         heads: Vec<Heads>,
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<u64, Gone>> {
-        let (device, began) = (peer.device, hello.root);
-        let known = self.blocking(move |hq| hq.store.read(|tx| cursor::list(tx, &device, &began))).await?;
-        let is_known = known.is_some();
+        let (is_known, began) = (known.is_some(), hello.root);
         let list = merged(known.unwrap_or_default(), hello.cursors);
         let standing = self.standing(list.clone()).await?;
         if standing.is_new_epoch && say(answers, Answer::Notice(Notice::NewEpoch { epoch: standing.life.epoch })).await.is_err() {

@@ -41,7 +41,7 @@ fn bad(world: &World) -> Vec<String> {
 
 /// Every end that receipts name for a stream.
 fn ends(answers: &[Answer], stream: &StreamId) -> Vec<(u64, Head)> {
-    receipts(answers).into_iter().flat_map(|r| &r.streams).filter(|s| s.stream == *stream).map(|s| (s.up_to, s.head)).collect()
+    receipts(answers).into_iter().flat_map(|r| &r.held).filter(|s| s.stream == *stream).map(|s| (s.up_to, s.head)).collect()
 }
 
 /// Two histories of one stream: what both share, and how each goes on.

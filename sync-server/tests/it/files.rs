@@ -97,7 +97,7 @@ fn receipted(answers: &[FileAnswer], device: &Device) -> Vec<FileHash> {
     for answer in answers {
         if let FileAnswer::Receipt(r) = answer {
             assert_eq!((r.verify(&server), r.epoch, r.time_ms), (Ok(()), device.enrolled.epoch, NOW_MS));
-            all.extend(r.files.iter().map(|f| f.file.sha256));
+            all.extend(r.held.iter().map(|f| f.file.sha256));
         }
     }
     all

@@ -105,7 +105,7 @@ async fn a_backup_is_read_back_and_only_then_do_receipts_say_so() {
     let raw = std::fs::read(&done.file).expect("a file");
     assert!(!raw.starts_with(b"SQLite format 3"), "a backup is encrypted");
     let answers = world.exchange(&device, device.hello(), &[bytes(&two)]).await;
-    let said: Vec<(u64, u64)> = receipts(&answers).iter().flat_map(|r| &r.streams).map(|s| (s.up_to, s.backed_up)).collect();
+    let said: Vec<(u64, u64)> = receipts(&answers).iter().flat_map(|r| &r.held).map(|s| (s.up_to, s.backed_up)).collect();
     assert_eq!(said, [(5, 3)]);
     assert!(backup::backup(&world.hq, &done.file).is_err(), "no backup takes another's place");
 

@@ -345,6 +345,6 @@ pub fn end(answers: &[Answer]) -> &End {
 
 /// How far the last receipt says that a stream is held.
 pub fn held(answers: &[Answer], stream: &StreamId) -> Option<(u64, Head)> {
-    let all = receipts(answers).into_iter().flat_map(|r| &r.streams);
+    let all = receipts(answers).into_iter().flat_map(|r| &r.held);
     all.rev().find(|s| s.stream == *stream).map(|s| (s.up_to, s.head))
 }

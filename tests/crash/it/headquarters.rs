@@ -180,7 +180,7 @@ fn send(w: &World, desk: &Desk, n: usize, what: &[(&str, usize)]) -> Result<(), 
         }
         Ok::<_, String>(all)
     })?;
-    let mut receipts = answers.iter().filter_map(|a| if let Answer::Receipt(r) = a { Some(r) } else { None }).flat_map(|r| &r.streams);
+    let mut receipts = answers.iter().filter_map(|a| if let Answer::Receipt(r) = a { Some(r) } else { None }).flat_map(|r| &r.held);
     let is_held = |bytes: &Vec<u8>| {
         let segment = Segment::read(bytes).expect("our own");
         receipts.clone().any(|r| r.stream == segment.stream && r.up_to >= segment.last())

@@ -203,7 +203,7 @@ fn list_hello(h: &Hello) -> Json {
 fn list_answer(answer: &Answer, folder: &Path) -> Json {
     match answer {
         Answer::Receipt(r) => {
-            let streams = r.streams.iter().map(|s| {
+            let streams = r.held.iter().map(|s| {
                 let [compartment, device, incarnation] = stream_of(&s.stream);
                 json!([compartment, device, incarnation, s.up_to, quoted(&s.head.0), s.backed_up])
             });

@@ -5,15 +5,13 @@ mod thumbnail;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use daftar_wire::file::chest::{ChestKey, SEAL_BYTES, SLOT_BYTES, open_chunk, seal_chunk};
-use daftar_wire::file::chunk_bytes;
+use daftar_wire::file::chest::{self, ChestKey};
 
 use crate::error::Result;
 use crate::home::private;
-use crate::random::random;
 
 pub(crate) use media::{extension, is_photo, media_type};
 pub(crate) use thumbnail::thumbnail;
@@ -25,11 +23,7 @@ const PART: &str = "part";
 pub(crate) struct Blobs(PathBuf);
 
 /// One file's bytes, chunk by chunk.
-pub(crate) struct Chest {
-    file: File,
-    key: ChestKey,
-    size: u64,
-}
+pub(crate) type Chest = chest::Chest<File>;
 
 impl Blobs {
     /// The folder at this path; made when something is first kept.
@@ -52,7 +46,7 @@ impl Blobs {
         let path = self.part(name);
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         private(&path, 0o600)?;
-        Ok(Chest { file, key, size })
+        Ok(Chest::new(file, key, size))
     }
 
     /// Gives a file in the making its name. Whoever calls it has written down before that the name exists.
@@ -80,7 +74,7 @@ impl Blobs {
         if make {
             private(&path, 0o600)?;
         }
-        Ok(Some(Chest { file, key, size }))
+        Ok(Some(Chest::new(file, key, size)))
     }
 
     /// Takes a file's bytes away.
@@ -122,31 +116,5 @@ fn gone(done: std::io::Result<()>) -> Result<()> {
     match done {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e.into()),
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-impl Chest {
-    /// Writes a chunk at its place.
-    pub(crate) fn write(&mut self, index: u32, plain: &[u8]) -> Result<()> {
-        let sealed = seal_chunk(&self.key, random()?, index, plain);
-        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
-        Ok(self.file.write_all(&sealed)?)
-    }
-
-    /// Reads a chunk; `None`: what lies there is not what was written.
-    pub(crate) fn read(&mut self, index: u32) -> Result<Option<Vec<u8>>> {
-        let Some(plain) = chunk_bytes(self.size, index) else { return Ok(None) };
-        let mut sealed = vec![0; plain + SEAL_BYTES];
-        self.file.seek(SeekFrom::Start(u64::from(index) * SLOT_BYTES))?;
-        match self.file.read_exact(&mut sealed) {
-            Ok(()) => Ok(open_chunk(&self.key, index, &sealed).ok()),
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// What was written has reached the disk.
-    pub(crate) fn sync(&self) -> Result<()> {
-        Ok(self.file.sync_all()?)
     }
 }

@@ -134,7 +134,7 @@ impl Keyring {
             let (file, sealed) = row?;
             // What cannot be read is only a receipt: its work is sent once more.
             let plain = seal::open(&session.opening, RECEIPT, file.as_bytes(), &sealed);
-            kept.extend(plain.ok().and_then(|p| Receipt::read(&p).ok()).map(|r| (file, r)));
+            kept.extend(plain.ok().and_then(|p| <Receipt>::read(&p).ok()).map(|r| (file, r)));
         }
         Ok(kept)
     }
@@ -186,10 +186,10 @@ fn take_out(conn: &Connection, incarnation: &Incarnation, up_to: u64) -> Result<
 /// Keeps a receipt for every officer with a door to the file. It is kept whole, so that its signature can be checked again, and hence
 /// only for who has a door to all that it names.
 fn keep_receipt(conn: &Connection, file: &str, r: &Receipted, receipt: &[u8]) -> Result<()> {
-    let Ok(whole) = Receipt::read(receipt) else { return Ok(()) };
+    let Ok(whole) = <Receipt>::read(receipt) else { return Ok(()) };
     let device: Zeroizing<[u8; 32]> = conn.query_row("SELECT signing FROM device", [], |r| Ok(Zeroizing::new(r.get(0)?)))?;
     let device = SigningKey::from_bytes(&device);
-    let mut named: Vec<&Compartment> = whole.streams.iter().map(|s| &s.stream.compartment).collect();
+    let mut named: Vec<&Compartment> = whole.held.iter().map(|s| &s.stream.compartment).collect();
     named.sort_unstable();
     named.dedup();
     let tags: Vec<[u8; 32]> = named.into_iter().map(|c| door::tag(&device, c)).collect();

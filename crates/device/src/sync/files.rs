@@ -193,7 +193,7 @@ impl Listener<'_> {
             FileAnswer::Held { file, held } => self.held(file, held).await?,
             FileAnswer::Receipt(receipt) => {
                 receipt.verify(&self.server)?;
-                for f in &receipt.files {
+                for f in &receipt.held {
                     self.answered(&f.file, Vec::new());
                 }
                 self.files.report.receipted += blocking(self.store, move |s| s.files_receipted(&receipt)).await?;

@@ -143,7 +143,7 @@ impl<'a> Listener<'a> {
     async fn receipted(&mut self, receipt: Receipt) -> Result<(), SyncError> {
         self.epoch(receipt.epoch).await?;
         let bytes = Arc::new(receipt.write());
-        for r in receipt.streams {
+        for r in receipt.held {
             self.writers.receipt(r, bytes.clone()).await;
         }
         Ok(())

@@ -137,7 +137,7 @@ async fn receipts(shared: &Arc<Shared>, device: DeviceId, receipt: Receipt) -> R
     blocking(shared, move |shared| {
         let bytes = receipt.write();
         let mut n = 0;
-        for r in receipt.streams.iter().filter(|r| r.stream.device == device) {
+        for r in receipt.held.iter().filter(|r| r.stream.device == device) {
             match shared.keyring.boxed_receipted(r, &bytes) {
                 Ok(taken) => n += taken,
                 // Concerns this stream alone: its rows stay until somebody unlocks who can tell which history is which.

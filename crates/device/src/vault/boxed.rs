@@ -108,7 +108,7 @@ impl Store {
                 continue;
             }
             let bytes = receipt.write();
-            for r in receipt.streams.iter().filter(|r| r.stream.device == self.info.id && r.stream.compartment == *c) {
+            for r in receipt.held.iter().filter(|r| r.stream.device == self.info.id && r.stream.compartment == *c) {
                 match self.receipted(r, &bytes) {
                     Ok(_) => {}
                     // The next exchange says it again, and is where a fork is settled.

@@ -97,7 +97,7 @@ fn standing(conn: &Connection, c: &Compartment, device: &DeviceId) -> Result<Sta
         standing.backed_up_through += beyond(s.backed_up.min(s.receipted()));
         let bytes: Option<Vec<u8>> =
             conn.prepare_cached("SELECT bytes FROM receipt WHERE stream = ?1")?.query_row([s.id], |r| r.get(0)).optional()?;
-        standing.at_ms = standing.at_ms.max(bytes.and_then(|b| Receipt::read(&b).ok()).map(|r| r.time_ms));
+        standing.at_ms = standing.at_ms.max(bytes.and_then(|b| <Receipt>::read(&b).ok()).map(|r| r.time_ms));
     }
     Ok(standing)
 }
@@ -109,7 +109,7 @@ fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Optio
     if family.is_empty() {
         return Ok(None);
     }
-    let present = Receipt::read(receipt_bytes).ok().map(|receipt| receipt.epoch);
+    let present = <Receipt>::read(receipt_bytes).ok().map(|receipt| receipt.epoch);
     if present.is_none() || present != repair::epoch(tx)? {
         return Ok(Some(Taken::Nothing));
     }

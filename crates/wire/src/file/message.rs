@@ -1,14 +1,12 @@
 //! What the two ends say to each other about files: `POST /v1/files`, in frames of their own numbers. Never a record's words.
 
-use daftar_core::compartment::Compartment;
-use daftar_core::ids::{Epoch, FileHash, OfficerId};
+use daftar_core::ids::{FileHash, OfficerId};
 use minicbor::decode::Decoder;
 
 use super::{FileChunk, FileId, Manifest};
-use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
+use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item};
 use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES, FILE_CHUNKS_MAX, FILE_RECEIPT_FILES_MAX, HELLO_OFFICERS_MAX};
-use crate::message::frame;
-use crate::sign::{Sig, SigningKey, VerifyingKey, sign, verify};
+use crate::message::{Held, Receipt, frame, get_compartment};
 use crate::{WireError, bounded};
 
 const HELLO: u8 = 1;
@@ -87,18 +85,8 @@ pub struct ReceiptedFile {
     pub size: u64,
 }
 
-/// One signature over a list of files that the server holds whole, checked against their names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileReceipt {
-    /// Which life of the server.
-    pub epoch: Epoch,
-    /// The server's time, in milliseconds of UTC.
-    pub time_ms: u64,
-    /// What it holds.
-    pub files: Vec<ReceiptedFile>,
-    /// By the server's key.
-    pub sig: Sig,
-}
+/// The server's signed word for files that it holds whole, checked against their names.
+pub type FileReceipt = Receipt<ReceiptedFile>;
 
 impl FileAsk {
     /// The message as one frame.
@@ -167,78 +155,22 @@ impl FileAnswer {
     }
 }
 
-impl FileReceipt {
-    /// Signs a receipt.
-    pub fn sign(key: &SigningKey, epoch: Epoch, time_ms: u64, files: Vec<ReceiptedFile>) -> Self {
-        let mut receipt = Self { epoch, time_ms, files, sig: [0; 64] };
-        receipt.sig = sign(key, &receipt.signed_bytes());
-        receipt
+impl Held for ReceiptedFile {
+    const PURPOSE: &'static [u8] = b"daftar file receipt 1";
+    const RECEIPT: &'static str = "a receipt for files";
+    const LIST: (&'static str, u64) = ("the files of a receipt", FILE_RECEIPT_FILES_MAX);
+
+    fn put(&self, e: &mut Enc<'_>) -> Put {
+        e.array(3)?.str(self.file.compartment.as_str())?.bytes(&self.file.sha256.0)?.u64(self.size)?.ok()
     }
 
-    /// Checks the server's signature.
-    pub fn verify(&self, key: &VerifyingKey) -> Result<(), WireError> {
-        verify(key, &self.signed_bytes(), &self.sig, "a receipt for files")
-    }
-
-    fn signed_bytes(&self) -> Vec<u8> {
-        let mut bytes = b"daftar file receipt 1".to_vec();
-        bytes.extend(encode(|e| {
-            e.array(3)?.bytes(&self.epoch.0)?.u64(self.time_ms)?;
-            self.put_files(e)
-        }));
-        bytes
-    }
-
-    fn put_files(&self, e: &mut Enc<'_>) -> Put {
-        e.array(self.files.len() as u64)?;
-        for f in &self.files {
-            e.array(3)?.str(f.file.compartment.as_str())?.bytes(&f.file.sha256.0)?.u64(f.size)?;
+    fn get(d: &mut Decoder<'_>) -> Result<Self, WireError> {
+        if d.array()? != Some(3) {
+            return Err(WireError::Malformed("a receipt's entry of another length"));
         }
-        e.ok()
+        let file = FileId { compartment: get_compartment(d)?, sha256: FileHash(fixed(d)?) };
+        Ok(Self { file, size: d.u64()? })
     }
-
-    /// The receipt's bytes, as they travel and as a device keeps them.
-    pub fn write(&self) -> Vec<u8> {
-        encode(|e| {
-            e.map(4)?.u8(1)?.bytes(&self.epoch.0)?.u8(2)?.u64(self.time_ms)?.u8(3)?;
-            self.put_files(e)?;
-            e.u8(4)?.bytes(&self.sig)?.ok()
-        })
-    }
-
-    /// Reads a receipt; the signature is not looked at.
-    pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut d = Decoder::new(bytes);
-        let (mut epoch, mut time_ms, mut files, mut sig) = (None, None, Vec::new(), None);
-        for _ in 0..definite(d.map()?)? {
-            match d.u32()? {
-                1 => epoch = Some(Epoch(fixed(&mut d)?)),
-                2 => time_ms = Some(d.u64()?),
-                3 => {
-                    let n = definite(d.array()?)?;
-                    bounded("the files of a receipt", n, FILE_RECEIPT_FILES_MAX)?;
-                    files = Vec::with_capacity(room(n, &d));
-                    for _ in 0..n {
-                        if d.array()? != Some(3) {
-                            return Err(WireError::Malformed("a receipt's entry of another length"));
-                        }
-                        let file = FileId { compartment: get_compartment(&mut d)?, sha256: FileHash(fixed(&mut d)?) };
-                        files.push(ReceiptedFile { file, size: d.u64()? });
-                    }
-                }
-                4 => sig = Some(fixed(&mut d)?),
-                _ => {
-                    raw_item(&mut d)?;
-                }
-            }
-        }
-        let missing = WireError::Malformed("a receipt that lacks a part");
-        Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, files, sig: sig.ok_or(missing)? })
-    }
-}
-
-fn get_compartment(d: &mut Decoder<'_>) -> Result<Compartment, WireError> {
-    d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))
 }
 
 fn put_name(e: &mut Enc<'_>, file: &FileId) -> Put {

@@ -11,6 +11,20 @@ use crate::sign::{Sig, SigningKey, VerifyingKey, sign, verify};
 use crate::stream::StreamId;
 use crate::{WireError, bounded};
 
+/// What a receipt is a list of.
+pub trait Held: Sized {
+    /// What the signed bytes begin with.
+    const PURPOSE: &'static [u8];
+    /// What a signature that does not hold was of.
+    const RECEIPT: &'static str;
+    /// The list, and how long it may be.
+    const LIST: (&'static str, u64);
+    /// Writes one.
+    fn put(&self, e: &mut Enc<'_>) -> Put;
+    /// Reads one.
+    fn get(d: &mut Decoder<'_>) -> Result<Self, WireError>;
+}
+
 /// A stream in a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipted {
@@ -24,56 +38,70 @@ pub struct Receipted {
     pub backed_up: u64,
 }
 
-/// One signature over a list of streams.
+/// One signature over a list of what the server holds: streams, unless it is said of something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub struct Receipt<E = Receipted> {
     /// Which life of the server.
     pub epoch: Epoch,
     /// The server's time, in milliseconds of UTC.
     pub time_ms: u64,
     /// What it holds.
-    pub streams: Vec<Receipted>,
+    pub held: Vec<E>,
     /// By the server's key.
     pub sig: Sig,
 }
 
-impl Receipt {
+impl Held for Receipted {
+    const PURPOSE: &'static [u8] = b"daftar receipt 1";
+    const RECEIPT: &'static str = "a receipt";
+    const LIST: (&'static str, u64) = ("the streams of a receipt", RECEIPT_STREAMS_MAX);
+
+    fn put(&self, e: &mut Enc<'_>) -> Put {
+        e.array(6)?;
+        put_stream(e, &self.stream)?;
+        e.u64(self.up_to)?.bytes(&self.head.0)?.u64(self.backed_up)?.ok()
+    }
+
+    fn get(d: &mut Decoder<'_>) -> Result<Self, WireError> {
+        if d.array()? != Some(6) {
+            return Err(WireError::Malformed("a receipt's entry of another length"));
+        }
+        Ok(Self { stream: get_stream(d)?, up_to: d.u64()?, head: Head(fixed(d)?), backed_up: d.u64()? })
+    }
+}
+
+impl<E: Held> Receipt<E> {
     /// Signs a receipt.
-    pub fn sign(key: &SigningKey, epoch: Epoch, time_ms: u64, streams: Vec<Receipted>) -> Self {
-        let mut receipt = Self { epoch, time_ms, streams, sig: [0; 64] };
+    pub fn sign(key: &SigningKey, epoch: Epoch, time_ms: u64, held: Vec<E>) -> Self {
+        let mut receipt = Self { epoch, time_ms, held, sig: [0; 64] };
         receipt.sig = sign(key, &receipt.signed_bytes());
         receipt
     }
 
     /// Checks the server's signature.
     pub fn verify(&self, key: &VerifyingKey) -> Result<(), WireError> {
-        verify(key, &self.signed_bytes(), &self.sig, "a receipt")
+        verify(key, &self.signed_bytes(), &self.sig, E::RECEIPT)
     }
 
     fn signed_bytes(&self) -> Vec<u8> {
-        let mut bytes = b"daftar receipt 1".to_vec();
+        let mut bytes = E::PURPOSE.to_vec();
         bytes.extend(encode(|e| {
             e.array(3)?.bytes(&self.epoch.0)?.u64(self.time_ms)?;
-            self.put_streams(e)
+            self.put_list(e)
         }));
         bytes
     }
 
-    fn put_streams(&self, e: &mut Enc<'_>) -> Put {
-        e.array(self.streams.len() as u64)?;
-        for r in &self.streams {
-            e.array(6)?;
-            put_stream(e, &r.stream)?;
-            e.u64(r.up_to)?.bytes(&r.head.0)?.u64(r.backed_up)?;
-        }
-        e.ok()
+    fn put_list(&self, e: &mut Enc<'_>) -> Put {
+        e.array(self.held.len() as u64)?;
+        self.held.iter().try_for_each(|one| one.put(e))
     }
 
     /// The receipt's bytes, as they travel and as a device keeps them.
     pub fn write(&self) -> Vec<u8> {
         encode(|e| {
             e.map(4)?.u8(1)?.bytes(&self.epoch.0)?.u8(2)?.u64(self.time_ms)?.u8(3)?;
-            self.put_streams(e)?;
+            self.put_list(e)?;
             e.u8(4)?.bytes(&self.sig)?.ok()
         })
     }
@@ -81,21 +109,17 @@ impl Receipt {
     /// Reads a receipt; the signature is not looked at.
     pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut d = Decoder::new(bytes);
-        let (mut epoch, mut time_ms, mut streams, mut sig) = (None, None, Vec::new(), None);
+        let (mut epoch, mut time_ms, mut held, mut sig) = (None, None, Vec::new(), None);
         for _ in 0..definite(d.map()?)? {
             match d.u32()? {
                 1 => epoch = Some(Epoch(fixed(&mut d)?)),
                 2 => time_ms = Some(d.u64()?),
                 3 => {
                     let n = definite(d.array()?)?;
-                    bounded("the streams of a receipt", n, RECEIPT_STREAMS_MAX)?;
-                    streams = Vec::with_capacity(room(n, &d));
+                    bounded(E::LIST.0, n, E::LIST.1)?;
+                    held = Vec::with_capacity(room(n, &d));
                     for _ in 0..n {
-                        if d.array()? != Some(6) {
-                            return Err(WireError::Malformed("a receipt's entry of another length"));
-                        }
-                        let stream = get_stream(&mut d)?;
-                        streams.push(Receipted { stream, up_to: d.u64()?, head: Head(fixed(&mut d)?), backed_up: d.u64()? });
+                        held.push(E::get(&mut d)?);
                     }
                 }
                 4 => sig = Some(fixed(&mut d)?),
@@ -105,7 +129,7 @@ impl Receipt {
             }
         }
         let missing = WireError::Malformed("a receipt that lacks a part");
-        Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, streams, sig: sig.ok_or(missing)? })
+        Ok(Self { epoch: epoch.ok_or(missing.clone())?, time_ms: time_ms.ok_or(missing.clone())?, held, sig: sig.ok_or(missing)? })
     }
 }
 
@@ -123,7 +147,7 @@ pub struct ShortReceipt {
 impl ShortReceipt {
     /// Leaves out of a receipt what its reader knows.
     pub fn of(receipt: &Receipt) -> Self {
-        let streams = receipt.streams.iter().map(|r| (r.stream.compartment.clone(), r.up_to, r.backed_up)).collect();
+        let streams = receipt.held.iter().map(|r| (r.stream.compartment.clone(), r.up_to, r.backed_up)).collect();
         Self { time_ms: receipt.time_ms, streams, sig: receipt.sig }
     }
 
@@ -134,12 +158,12 @@ impl ShortReceipt {
         epoch: Epoch,
         mut own: impl FnMut(&Compartment, u64) -> Result<Option<(StreamId, Head)>, E>,
     ) -> Result<Option<Receipt>, E> {
-        let mut streams = Vec::with_capacity(self.streams.len());
+        let mut held = Vec::with_capacity(self.streams.len());
         for (compartment, up_to, backed_up) in self.streams {
             let Some((stream, head)) = own(&compartment, up_to)? else { return Ok(None) };
-            streams.push(Receipted { stream, up_to, head, backed_up });
+            held.push(Receipted { stream, up_to, head, backed_up });
         }
-        Ok(Some(Receipt { epoch, time_ms: self.time_ms, streams, sig: self.sig }))
+        Ok(Some(Receipt { epoch, time_ms: self.time_ms, held, sig: self.sig }))
     }
 
     pub(super) fn write(&self) -> Vec<u8> {

@@ -160,7 +160,7 @@ impl Store {
         let (name, key) = (random_name()?, ChestKey::new(random()?));
         let written = blobs.begin(&name, key.clone(), size).and_then(|mut chest| {
             let manifest = write_all(&mut chest, source, c, size)?;
-            chest.sync()?;
+            chest.file().sync_all()?;
             Ok(manifest)
         });
         let manifest = written.inspect_err(|_| blobs.abandon(&name))?;
@@ -195,7 +195,7 @@ fn write_all(chest: &mut crate::blob::Chest, source: &mut impl Read, c: &Compart
         if making.size() + chunk.len() as u64 > size {
             return Err(Error::Input("the file grew while it was read; try again when it is finished".into()));
         }
-        chest.write(index, &chunk)?;
+        chest.write(random()?, index, &chunk)?;
         making.push(&chunk);
     }
     if making.size() != size {

@@ -117,7 +117,7 @@ impl Store {
             return Ok(Put::Bad);
         }
         if let Some(mut chest) = blobs.open(&row.blob, row.key, row.size, true)? {
-            chest.write(chunk.index, &chunk.bytes)?;
+            chest.write(random()?, chunk.index, &chunk.bytes)?;
         }
         let row = self.with_file(file, |_, conn, row| mark(conn, row, &[chunk.index], true))?;
         match row.filter(|row| row.held.is_full()) {
@@ -133,7 +133,7 @@ impl Store {
         let manifest = manifest_of(&vault.conn(), &file.compartment, &row)?;
         let (mut whole, mut bad) = (Manifesting::default(), Vec::new());
         let mut chest = blobs.open(&row.blob, row.key.clone(), row.size, false)?.ok_or(Error::FileNotHere)?;
-        chest.sync()?;
+        chest.file().sync_all()?;
         blobs.sync()?;
         for index in 0..manifest.count() {
             match chest.read(index)?.filter(|bytes| manifest.holds(index, bytes)) {
@@ -163,7 +163,7 @@ impl Store {
         let bytes = receipt.write();
         *held(&self.epoch) = receipt.epoch;
         let mut news = 0;
-        for f in &receipt.files {
+        for f in &receipt.held {
             let Ok(vault) = self.vault(&f.file.compartment) else { continue };
             let conn = vault.conn();
             let known: Option<Vec<u8>> = conn
