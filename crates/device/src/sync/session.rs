@@ -11,7 +11,7 @@ use daftar_wire::stream::StreamId;
 use crate::vault::{AppliedItem, AppliedWhat};
 
 /// Entries of a feed that are applied in one transaction, at most.
-const PAGE_ITEMS: usize = 16;
+const PAGE_ITEMS: usize = 4;
 /// Bytes of segments in one page, at most, about.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -19,11 +19,13 @@ use crate::random::{hex, random};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql"))];
 /// What all open files together may keep in memory.
-const CACHE_KIB: usize = 48 * 1024;
+const CACHE_KIB: usize = 24 * 1024;
 /// What each may keep at the least.
 const CACHE_KIB_MIN: usize = 512;
-/// A write-ahead log beyond this is written back when the file is tended.
-const WAL_TEND_BYTES: u64 = 2 * 1024 * 1024;
+/// A write-ahead log with more pages than this to write back is written back when the file is tended.
+const WAL_TEND_PAGES: i64 = 500;
+/// One of more pages than this gives its room back; a smaller one keeps it, since a save into a file that need not grow is a third cheaper.
+const WAL_ROOM_PAGES: i64 = 4 * WAL_TEND_PAGES;
 /// Beyond so many pages the save itself writes back; tending comes first, so that this is rare.
 const WAL_PAGES_MAX: u32 = 8_000;
 /// Statements kept prepared in each file.
@@ -143,10 +145,12 @@ impl Vault {
 
     /// Writes the log back into the file where it has grown: outside the path of a save.
     pub(crate) fn checkpoint(&self) -> Result<()> {
-        let mut wal = self.path.clone().into_os_string();
-        wal.push("-wal");
-        if std::fs::metadata(wal).map_or(0, |m| m.len()) > WAL_TEND_BYTES {
-            self.empty_log()?;
+        let (pages, written): (i64, i64) = self.conn().query_row("PRAGMA wal_checkpoint(NOOP)", [], |r| Ok((r.get(1)?, r.get(2)?)))?;
+        if pages > WAL_ROOM_PAGES {
+            return self.empty_log();
+        }
+        if pages - written > WAL_TEND_PAGES {
+            self.conn().noted(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?))?;
         }
         Ok(())
     }
@@ -197,6 +201,29 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: &[u8]) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_was_written_back_is_used_again_and_not_grown() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = Home::open(dir.path()).expect("a home");
+        let (key, team) = (Zeroizing::new([7; 32]), Compartment::team("imt-1").expect("a team"));
+        let at = At { file: "f", key: &key, make: true, files: 1, name: &team };
+        let vault = Vault::open(&home, &at, &DeviceId([1; 16])).expect("made");
+        let save = |n: i64| {
+            vault.write(|tx| set_meta(tx, &format!("k{n}"), &[0; 3000])).expect("written");
+            vault.checkpoint().expect("tended");
+        };
+        let size = || std::fs::metadata(home.vault("f").with_extension("db-wal")).expect("a log").len();
+        save(0);
+        let first = size();
+        save(1);
+        assert!(size() > first, "a little is not written back");
+        (2..400).for_each(save);
+        let room = size();
+        (400..800).for_each(save);
+        assert!(size() < room + room / 10, "it keeps its room: {room}, {}", size());
+        assert!(room < 3 * 1024 * 1024, "{room}");
+    }
 
     #[test]
     fn a_file_of_before_branches_keeps_its_rows_and_what_was_receipted() {
