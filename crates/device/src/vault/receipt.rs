@@ -120,7 +120,7 @@ fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Optio
         }
     }
     let Some(mut row) = found else { return Ok(Some(Taken::Foreign)) };
-    let news = r.up_to.saturating_sub(row.receipted());
+    let news = r.up_to.saturating_sub(row.receipted()) + shared(tx, &row)?;
     if row.confirm || r.up_to >= row.acked {
         row.set_at_hq(r.up_to, r.head);
     }
@@ -130,4 +130,18 @@ fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Optio
     stream::keep(tx, &row)?;
     tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
     Ok(Some(Taken::Changes(news)))
+}
+
+/// A receipt of a branch is one of what it shares with the streams that it left; says how many of those changes were not receipted.
+fn shared(tx: &Connection, branch: &StreamRow) -> Result<u64> {
+    let (Some(parent), Some(split)) = (branch.parent, branch.split) else { return Ok(0) };
+    let mut row = stream::by_id(tx, parent)?;
+    let news = branch.split_n.saturating_sub(row.receipted());
+    // What lies beyond, receipted in an earlier life only, goes on waiting for this one's word.
+    if news > 0 && (!row.confirm || row.acked <= branch.split_n) {
+        row.set_at_hq(branch.split_n, split);
+        row.confirm = false;
+        stream::keep(tx, &row)?;
+    }
+    Ok(news + shared(tx, &row)?)
 }

@@ -133,7 +133,11 @@ fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncRepo
     let label = &world.tablets[t].label;
     match (plan, outcome) {
         (Plan::Clean | Plan::Twice, Ok(r)) => {
-            hold!(r.waiting == 0, "{label}: {} changes wait after a good exchange", r.waiting);
+            if r.waiting > 0 {
+                let store = world.tablets[t].store();
+                let unsent = store.map(|s| s.compartments().iter().map(|c| s.unsent(c)).collect::<Result<Vec<_>, _>>()).transpose()?;
+                hold!(false, "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for", r.waiting, heard.wanted);
+            }
             hold!(heard.refused.is_empty(), "{label}: segments were refused: {:?}", heard.refused);
         }
         (Plan::Clean | Plan::Twice, Err(e)) => hold!(false, "{label}: a good link failed: {e}"),
