@@ -12,6 +12,7 @@ mod home;
 pub mod keyring;
 mod random;
 mod reserve;
+pub mod share;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod sql;

@@ -9,6 +9,7 @@ mod frame;
 mod heads;
 mod hello;
 mod notice;
+mod peer;
 mod receipt;
 
 pub use access::{Purged, Reopen, Reopened, Revocation};
@@ -19,6 +20,7 @@ pub use frame::{FrameReader, frame};
 pub use heads::{Branch, Heads};
 pub use hello::{Cursor, Hello, Lineage, Root, Token, VERSION, read_cursors, root, write_cursors};
 pub use notice::{Access, Notice};
+pub use peer::PeerMessage;
 pub(crate) use receipt::Held;
 pub use receipt::{Receipt, Receipted, ShortReceipt};
 

@@ -159,7 +159,7 @@ fn state_of(item: &RecordItem) -> RecordState {
         RecordState::Voided
     } else if state.open_conflicts().next().is_some() {
         RecordState::NeedsDecision
-    } else if item.waiting {
+    } else if item.waiting || item.unjudged {
         RecordState::Waiting
     } else {
         RecordState::AtHq
@@ -258,7 +258,7 @@ fn history(store: &Store, kind: Kind, entries: &[Entry]) -> UiResult<Vec<History
             }
             .into(),
             clock_offset_ms: e.clock.offset_ms,
-            at_hq: !e.waiting && !matches!(e.ruling, Some((Verdict::Quarantined | Verdict::Review, _))),
+            at_hq: !e.waiting && !e.unjudged && !matches!(e.ruling, Some((Verdict::Quarantined | Verdict::Review, _))),
             attested: e.attested,
             reason: e.reason.clone(),
             changed,

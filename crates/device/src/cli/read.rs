@@ -67,7 +67,11 @@ fn record(item: &RecordItem) -> Map<String, Value> {
 
 fn line(item: &RecordItem) -> String {
     let s = item.summary();
-    let waits = if item.waiting { "  waiting" } else { "" };
+    let waits = match (item.waiting, item.unjudged) {
+        (true, _) => "  waiting",
+        (false, true) => "  not yet judged",
+        (false, false) => "",
+    };
     let when = s.occurred_ms.map(format_time).unwrap_or_default();
     format!(
         "{}  {}  {when}  {}  {}  {}{waits}",
@@ -172,6 +176,7 @@ impl Show {
                 m.insert("hidden".into(), view.item.state.hidden.into());
                 m.insert("revived".into(), flags.revived.into());
                 m.insert("missing_parent".into(), flags.missing_parent.into());
+                m.insert("unjudged".into(), view.item.unjudged.into());
                 m.insert("files".into(), files.iter().map(super::files::state).collect::<Vec<_>>().into());
                 m.insert("files_at_hq".into(), FilesAtHq::of(&files).held.into());
                 m.into()
@@ -180,7 +185,8 @@ impl Show {
                 let mut lines = vec![line(&view.item), serde_json::to_string_pretty(&view.item.data()).unwrap_or_default()];
                 lines.extend(history.iter().map(|(h, author)| {
                     let clock = if h.ahead { "  (the device's clock was wrong)" } else { "" };
-                    format!("{}  {}  {author}{clock}", at(h), h.op.name())
+                    let judged = if h.unjudged { "  (not yet judged: headquarters has not said whether it counts)" } else { "" };
+                    format!("{}  {}  {author}{clock}{judged}", at(h), h.op.name())
                 }));
                 let flags = [
                     (view.item.state.hidden, "voided"),
@@ -211,6 +217,7 @@ fn entry(kind: Kind, h: &HistoryEntry, author: &str) -> Value {
     m.insert("author".into(), author.into());
     m.insert("device".into(), h.device.to_string().into());
     m.insert("set".into(), set.into());
+    m.insert("unjudged".into(), h.unjudged.into());
     if let Some(reason) = &h.reason {
         m.insert("reason".into(), reason.as_str().into());
     }

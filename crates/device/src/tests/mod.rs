@@ -14,5 +14,6 @@ mod reference;
 mod repair;
 mod revoke;
 mod saving;
+mod share;
 mod simulated;
 mod world;

@@ -146,12 +146,19 @@ impl Hq {
         let bytes = |b: &[u8]| Value::Bytes(b.to_vec());
         let set = BTreeMap::from([
             (Path::Field(22), bytes(&request.device_signing)),
-            (Path::Element(26, ElementKey::Given(1), 2), bytes(&answer.officer.0)),
-            (Path::Element(26, ElementKey::Given(1), 3), bytes(&request.officer_signing)),
+            (Path::Element(26, ElementKey::Given(n.into()), 2), bytes(&answer.officer.0)),
+            (Path::Element(26, ElementKey::Given(n.into()), 3), bytes(&request.officer_signing)),
+            (Path::Element(26, ElementKey::Given(n.into()), 4), bytes(&request.officer_sealing)),
         ]);
         self.say(Kind::Device, RecordId(id.0), set);
         self.keys.insert(id, verifying_key(&request.device_signing).expect("a key"));
         answer.handle
+    }
+
+    /// The reference knows officer `n`.
+    pub fn know(&mut self, n: u8, active: bool) {
+        let set = BTreeMap::from([(Path::Field(1), Value::Text(format!("imt-1-{n}"))), (Path::Field(24), Value::Bool(active))]);
+        self.say(Kind::Officer, RecordId(officer_id(n).0), set);
     }
 
     /// Headquarters writes a record into the reference.
@@ -188,31 +195,13 @@ impl Hq {
 
     /// Headquarters' grant to an officer, as an item of the compartment that it opens.
     pub fn grant_item(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>) -> AppliedItem {
+        self.grant_items(compartment, &[Granting { officer, read: true, until_ms, active: true }])
+    }
+
+    /// Headquarters' grants in a compartment, as one item of it.
+    pub fn grant_items(&self, compartment: &Compartment, grants: &[Granting]) -> AppliedItem {
         let stream = StreamId { compartment: compartment.clone(), ..self.stream.clone() };
-        let field = |name: &str| Path::Field(fields(Kind::Grant).iter().find(|f| f.name == name).expect("a grant has it").number);
-        let mut set = BTreeMap::from([
-            (field("officer"), Value::Bytes(officer.0.to_vec())),
-            (field("read"), Value::Bool(true)),
-            (field("write"), Value::Bool(true)),
-        ]);
-        set.extend(until_ms.map(|t| (field("until"), Value::Int(t as i64))));
-        let header = Header {
-            device: stream.device,
-            record: RecordId::new(NOW_MS, [77; 10]),
-            kind: Kind::Grant,
-            author: OfficerId([0; 16]),
-            op: Op::Create,
-            stamp: Stamp { ms: NOW_MS, count: 0 },
-            clock: ClockReading::default(),
-            parents: Vec::new(),
-        };
-        let entry = Entry::write(&header, &Payload { set, reason: None }, salt(&[6; 32], 0)).expect("a small change");
-        let runs = vec![Run { first: 1, seed: [6; 32] }];
-        let mut segment = Segment { stream, first: 1, entries: vec![entry], runs, heads: Vec::new(), attestations: Vec::new() };
-        let head = segment.chain(segment.stream.start()).head();
-        let sig = sign_head(&self.key, &segment.stream, 1, &head);
-        segment.heads.push(SignedHead { n: 1, sig });
-        item(1, &segment)
+        item(1, &granting(&self.key, stream, grants))
     }
 
     /// A receipt for all that a device has of a compartment.
@@ -224,6 +213,47 @@ impl Hq {
         let receipt = Receipt::sign(&self.key, Epoch([7; 16]), NOW_MS, vec![r.clone()]);
         (r, receipt.write())
     }
+}
+
+/// What a grant record says.
+#[derive(Clone, Copy)]
+pub struct Granting {
+    pub officer: OfficerId,
+    pub read: bool,
+    pub until_ms: Option<u64>,
+    pub active: bool,
+}
+
+/// A stream of nothing but grants, signed by whoever has the key.
+pub fn granting(key: &SigningKey, stream: StreamId, grants: &[Granting]) -> Segment {
+    let field = |name: &str| Path::Field(fields(Kind::Grant).iter().find(|f| f.name == name).expect("a grant has it").number);
+    let entry = |(n, g): (usize, &Granting)| {
+        let mut set = BTreeMap::from([
+            (field("officer"), Value::Bytes(g.officer.0.to_vec())),
+            (field("read"), Value::Bool(g.read)),
+            (field("write"), Value::Bool(true)),
+            (field("active"), Value::Bool(g.active)),
+        ]);
+        set.extend(g.until_ms.map(|t| (field("until"), Value::Int(t as i64))));
+        let header = Header {
+            device: stream.device,
+            record: RecordId::new(NOW_MS, [77 + n as u8; 10]),
+            kind: Kind::Grant,
+            author: OfficerId([0; 16]),
+            op: Op::Create,
+            stamp: Stamp { ms: NOW_MS, count: n as u32 },
+            clock: ClockReading::default(),
+            parents: Vec::new(),
+        };
+        Entry::write(&header, &Payload { set, reason: None }, salt(&[6; 32], n as u64)).expect("a small change")
+    };
+    let entries = grants.iter().enumerate().map(entry).collect();
+    let runs = vec![Run { first: 1, seed: [6; 32] }];
+    let mut segment = Segment { stream, first: 1, entries, runs, heads: Vec::new(), attestations: Vec::new() };
+    let head = segment.chain(segment.stream.start()).head();
+    let (n, sig) = (segment.last(), sign_head(key, &segment.stream, segment.last(), &head));
+    segment.heads.push(SignedHead { n, sig });
+    segment
 }
 
 /// The identity of officer `n`.

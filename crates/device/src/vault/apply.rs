@@ -157,6 +157,13 @@ impl Store {
             return Ok(Err("no_compartment"));
         }
         let keys = self.keys_of(&segment.stream.device)?;
+        let is_of_hq = segment.stream.device == self.info.server;
+        if via == Via::Peer && !is_of_hq && (keys.is_none() || c == Compartment::reference()) {
+            // Headquarters answers for its feed; for what others bring only the writer's signature does. And in the reference it alone writes.
+            return Ok(Err(if keys.is_none() { "unknown_device" } else { "headquarters_only" }));
+        }
+        // What bears headquarters' own signature it has, whoever brings it.
+        let via = if is_of_hq { Via::Headquarters } else { via };
         let readable = [Some(Readable { segment, keys })];
         if !self.may_take(&c, &readable) {
             return Ok(Err("not_readable"));

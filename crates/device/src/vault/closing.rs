@@ -219,7 +219,7 @@ impl Store {
         let reached = matches!(outcome, ContactOutcome::Finished { .. });
         for c in self.compartments().iter().filter(|c| reached && !self.is_closed(c)) {
             let vault = self.vault(c)?;
-            if let Some(grant) = grants::granted(&vault.conn(), &self.officer())? {
+            if let Some(grant) = grants::granted(&vault.conn(), &self.officer(), &self.info.server)? {
                 grants.insert(vault.name().to_owned(), grant.until_ms);
             }
         }

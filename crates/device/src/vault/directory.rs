@@ -13,7 +13,8 @@ use daftar_wire::sign::{VerifyingKey, verifying_key};
 use rusqlite::{Connection, params};
 
 use super::file::Vault;
-use super::{Store, held, log, record};
+use super::others::of_headquarters;
+use super::{Store, held, record};
 use crate::error::Result;
 
 /// What was looked up, until the reference changes.
@@ -76,10 +77,7 @@ impl Store {
 
     fn look_up(&self, conn: &Connection, device: &DeviceId) -> Result<Option<Keys>> {
         let Some(row) = record::find(conn, &RecordId(device.0))? else { return Ok(None) };
-        let server: Vec<i64> = super::stream::all(conn)?.iter().filter(|s| s.device == self.info.server).map(|s| s.id).collect();
-        let mut places = conn.prepare_cached("SELECT place FROM change WHERE record = ?1")?;
-        let foreign = places.query_map([row.id], |r| r.get::<_, i64>(0))?.any(|p| p.is_ok_and(|p| !server.contains(&log::at(p).0)));
-        let Some(state) = record::load(conn, &row)?.filter(|_| !foreign) else { return Ok(None) };
+        let Some(state) = of_headquarters(conn, &row, &self.info.server)? else { return Ok(None) };
         let Some(key) = DeviceView(&state.fields).signing_key().and_then(|k| verifying_key(k).ok()) else { return Ok(None) };
         let mut officers: HashMap<_, (Option<OfficerId>, Option<VerifyingKey>)> = HashMap::new();
         let list = reference::DEVICE.iter().find(|f| f.name == "officers").map_or(0, |f| f.number);

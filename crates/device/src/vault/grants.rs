@@ -8,6 +8,7 @@ use daftar_core::record::reference::{GrantView, OfficerView};
 use rusqlite::Connection;
 
 use super::closing::Why;
+use super::others::of_headquarters;
 use super::{Store, read, record, write};
 use crate::error::{Error, Result};
 use daftar_wire::message::Access;
@@ -94,7 +95,7 @@ impl Store {
             if *c == Compartment::reference() {
                 self.directory.set_active(is_active(&conn, &self.session.officer.id)?);
             }
-            let grant = granted(&conn, &self.session.officer.id)?;
+            let grant = granted(&conn, &self.session.officer.id, &self.info.server)?;
             drop(conn);
             if let Some(grant) = grant
                 && write(&self.access).insert(c.clone(), grant) != Some(grant)
@@ -112,13 +113,14 @@ fn is_active(conn: &Connection, officer: &OfficerId) -> Result<bool> {
     Ok(state.is_none_or(|s| !s.hidden && OfficerView(&s.fields).active() != Some(false)))
 }
 
-pub(super) fn granted(conn: &Connection, officer: &OfficerId) -> Result<Option<Grant>> {
+/// What headquarters granted an officer in the file's compartment.
+pub(super) fn granted(conn: &Connection, officer: &OfficerId, server: &DeviceId) -> Result<Option<Grant>> {
     let sql = format!("SELECT {} FROM record WHERE kind = ?1 AND listed", record::COLUMNS);
     let mut rows = conn.prepare_cached(&sql)?;
     let rows = rows.query_map([Kind::Grant.number()], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut found = None;
     for row in &rows {
-        let Some(state) = record::load(conn, row)? else { continue };
+        let Some(state) = of_headquarters(conn, row, server)? else { continue };
         let g = GrantView(&state.fields);
         if g.officer() == Some(&officer.0[..]) {
             let active = g.active() != Some(false);

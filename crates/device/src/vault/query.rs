@@ -33,6 +33,8 @@ pub struct RecordItem {
     pub state: RecordState,
     /// Some change of it waits for headquarters' receipt.
     pub waiting: bool,
+    /// Some change of it came by another device or a pack, and headquarters' feed has not said yet whether it counts.
+    pub unjudged: bool,
 }
 
 impl RecordItem {
@@ -107,6 +109,8 @@ pub struct HistoryEntry {
     pub ruling: Option<(Verdict, String)>,
     /// It waits for a receipt.
     pub waiting: bool,
+    /// It came by another device or a pack, and headquarters' feed has not said yet whether it counts.
+    pub unjudged: bool,
     /// What it was written upon: the record's heads that the officer saw.
     pub parents: Vec<ChangeName>,
     /// Whether the officer's own key signed it too.
@@ -273,7 +277,13 @@ fn item(conn: &Connection, device: &DeviceId, c: &Compartment, row: &record::Rec
             .prepare_cached("SELECT 1 FROM change WHERE record = ?1 AND place > ?2 AND place <= ?3 LIMIT 1")?
             .exists(params![row.id, log::place(s.id, s.receipted()), log::place(s.id, s.end())])?;
     }
-    Ok(Some(RecordItem { record: row.uuid, kind: row.kind, compartment: c.clone(), state, waiting }))
+    let mut unjudged = false;
+    for s in stream::unjudged(conn, device)? {
+        unjudged |= conn
+            .prepare_cached("SELECT 1 FROM change WHERE record = ?1 AND place > ?2 AND place <= ?3 LIMIT 1")?
+            .exists(params![row.id, log::place(s.id, s.at_hq()), log::place(s.id, s.n)])?;
+    }
+    Ok(Some(RecordItem { record: row.uuid, kind: row.kind, compartment: c.clone(), state, waiting, unjudged }))
 }
 
 impl Store {
@@ -290,6 +300,7 @@ impl Store {
 
     fn history(&self, conn: &Connection, record: i64) -> Result<Vec<HistoryEntry>> {
         let own = stream::of_device(conn, &self.info.id)?;
+        let unjudged = stream::unjudged(conn, &self.info.id)?;
         let hq_now_ms = self.hq_time_ms()?;
         let mut entries: Vec<HistoryEntry> = Vec::new();
         for row in log::of_record(conn, record)? {
@@ -317,12 +328,14 @@ impl Store {
                 reason: change.payload.reason,
                 ruling: ruling.and_then(|(v, reason)| Some((Verdict::from_number(v)?, reason))),
                 waiting: own.iter().any(|s| s.id == stream && n > s.receipted() && n <= s.end()),
+                unjudged: unjudged.iter().any(|s| s.id == stream && n > s.at_hq()),
             });
         }
         entries.sort_by_key(|e| (e.stamp, e.change));
         entries.dedup_by(|again, first| {
             let same = again.change == first.change;
             first.waiting |= same && again.waiting;
+            first.unjudged &= !same || again.unjudged;
             first.attested |= same && again.attested;
             same
         });

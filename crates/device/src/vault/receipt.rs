@@ -6,7 +6,7 @@ use daftar_wire::message::{Receipt, Receipted, ShortReceipt};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::stream::StreamRow;
-use super::{Store, log, repair, stream};
+use super::{Store, give, log, repair, stream};
 use crate::error::{Error, Result};
 
 /// How far headquarters has this device's work in a compartment, over all its incarnations there.
@@ -79,6 +79,49 @@ impl Store {
         Ok(taken)
     }
 
+    /// A receipt that another device hands on, if it is headquarters': what it says of this device's work takes it off the queue; what it says
+    /// of another's is kept, so that headquarters is not offered what it has. Says how many changes of this device it took off.
+    pub fn receipt_by_peer(&self, receipt: &Receipt) -> Result<std::result::Result<u64, &'static str>> {
+        if receipt.verify(&self.info.server_key()?).is_err() {
+            return Ok(Err("bad_signature"));
+        }
+        // Which of two lives of the server is the later only headquarters says.
+        if receipt.epoch != self.epoch() {
+            return Ok(Err("other_epoch"));
+        }
+        let (bytes, mut taken_off) = (receipt.write(), 0);
+        for r in &receipt.held {
+            if r.stream.device != self.info.id {
+                self.keep_receipt(r, &bytes)?;
+                continue;
+            }
+            match self.receipted(r, &bytes)? {
+                Taken::Changes(n) => taken_off += n,
+                // Headquarters itself says so in the next exchange, and is where a fork is settled.
+                Taken::Foreign => tracing::warn!(compartment = %r.stream.compartment, "a receipt is of another history of this stream"),
+                Taken::Nothing => {}
+            }
+        }
+        Ok(Ok(taken_off))
+    }
+
+    /// Keeps a receipt for another device's stream, if it says more than what is known.
+    fn keep_receipt(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<()> {
+        let c = &r.stream.compartment;
+        if self.vault(c).is_err() || self.is_closed(c) {
+            return Ok(());
+        }
+        self.within(c, |vault| {
+            vault.write(|tx| {
+                let Some(row) = on_chain(tx, r)? else { return Ok(()) };
+                if r.up_to > row.at_hq().max(give::receipted_to(tx, c, &row)?) && is_present(tx, receipt_bytes)? {
+                    keep_bytes(tx, &row, receipt_bytes)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
     fn boxed(&self, r: &Receipted, receipt_bytes: &[u8]) -> Result<Taken> {
         match self.shared.keyring.boxed_receipted(r, receipt_bytes) {
             Ok(n) => Ok(Taken::Changes(n)),
@@ -104,31 +147,26 @@ fn standing(conn: &Connection, c: &Compartment, device: &DeviceId) -> Result<Sta
 
 /// What a receipt does in a compartment's file; `None`: nothing of the stream is here.
 fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Option<Taken>> {
-    let c = &r.stream.compartment;
-    let family = stream::family(tx, &r.stream.device, &r.stream.incarnation)?;
-    if family.is_empty() {
+    if stream::family(tx, &r.stream.device, &r.stream.incarnation)?.is_empty() {
         return Ok(None);
     }
-    let present = <Receipt>::read(receipt_bytes).ok().map(|receipt| receipt.epoch);
-    if present.is_none() || present != repair::epoch(tx)? {
+    if !is_present(tx, receipt_bytes)? {
         return Ok(Some(Taken::Nothing));
     }
-    let mut found: Option<StreamRow> = None;
-    for row in family.into_iter().filter(|row| r.up_to > row.split_n || row.parent.is_none()) {
-        if log::head_at(tx, c, &row, r.up_to)? == Some(r.head) {
-            found = Some(row);
-        }
-    }
-    let Some(mut row) = found else { return Ok(Some(Taken::Foreign)) };
+    let Some(mut row) = on_chain(tx, r)? else { return Ok(Some(Taken::Foreign)) };
     let news = r.up_to.saturating_sub(row.receipted()) + shared(tx, &row)?;
-    if row.confirm || r.up_to >= row.acked {
+    // An older one, that somebody kept, says nothing new.
+    let is_newest = row.confirm || r.up_to >= row.acked;
+    if is_newest {
         row.set_at_hq(r.up_to, r.head);
     }
     row.confirm = false;
     row.sent = row.sent.max(r.up_to);
     row.backed_up = row.backed_up.max(r.backed_up);
     stream::keep(tx, &row)?;
-    tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
+    if is_newest {
+        keep_bytes(tx, &row, receipt_bytes)?;
+    }
     Ok(Some(Taken::Changes(news)))
 }
 
@@ -144,4 +182,27 @@ fn shared(tx: &Connection, branch: &StreamRow) -> Result<u64> {
         stream::keep(tx, &row)?;
     }
     Ok(news + shared(tx, &row)?)
+}
+
+/// Whether a receipt is of the server's life that the file follows.
+fn is_present(tx: &Connection, receipt_bytes: &[u8]) -> Result<bool> {
+    let epoch = <Receipt>::read(receipt_bytes).ok().map(|receipt| receipt.epoch);
+    Ok(epoch.is_some() && epoch == repair::epoch(tx)?)
+}
+
+/// The branch here on whose chain a receipt's head is.
+fn on_chain(tx: &Connection, r: &Receipted) -> Result<Option<StreamRow>> {
+    let mut found = None;
+    let family = stream::family(tx, &r.stream.device, &r.stream.incarnation)?;
+    for row in family.into_iter().filter(|row| r.up_to > row.split_n || row.parent.is_none()) {
+        if log::head_at(tx, &r.stream.compartment, &row, r.up_to)? == Some(r.head) {
+            found = Some(row);
+        }
+    }
+    Ok(found)
+}
+
+fn keep_bytes(tx: &Connection, row: &StreamRow, receipt_bytes: &[u8]) -> Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO receipt(stream, bytes) VALUES (?1, ?2)")?.execute(params![row.id, receipt_bytes])?;
+    Ok(())
 }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::file::{meta, set_meta};
 use super::send::Unsent;
 use super::stream::StreamRow;
-use super::{Store, cursor, held, log, stream};
+use super::{Store, cursor, give, held, log, stream};
 use crate::error::Result;
 
 /// Set while headquarters may hold another log of the compartment.
@@ -98,6 +98,10 @@ impl Store {
                         row.backed_up = row.backed_up.min(lacks);
                         stream::keep(tx, &row)?;
                     }
+                    if row.device != self.info.id {
+                        // Whatever receipt was handed on for it: headquarters says that it lacks it.
+                        tx.prepare_cached("DELETE FROM receipt WHERE stream = ?1")?.execute([row.id])?;
+                    }
                 }
                 Ok(here)
             })
@@ -115,9 +119,16 @@ impl Store {
     /// Streams of other devices that headquarters may lack: they came by peer or pack, or it wanted them.
     pub fn offered(&self, c: &Compartment) -> Result<Vec<Unsent>> {
         let vault = self.sending_vault(c)?;
-        let rows = self.within_file(c, &vault, |vault| stream::all(&vault.conn()))?;
-        let offered = rows.iter().filter(|s| s.device != self.info.id && s.at_hq() < s.end());
-        Ok(offered.map(|s| Unsent::of(s, c, s.at_hq() + 1)).collect())
+        self.within_file(c, &vault, |vault| {
+            let conn = vault.conn();
+            let mut offered = Vec::new();
+            for s in stream::all(&conn)?.iter().filter(|s| s.device != self.info.id && s.at_hq() < s.end()) {
+                // Another device may have handed on headquarters' receipt.
+                let held = s.at_hq().max(give::receipted_to(&conn, c, s)?);
+                offered.extend((held < s.end()).then(|| Unsent::of(s, c, held + 1)));
+            }
+            Ok(offered)
+        })
     }
 }
 

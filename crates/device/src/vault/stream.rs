@@ -136,6 +136,14 @@ pub(super) fn of_device(conn: &Connection, device: &DeviceId) -> Result<Vec<Stre
     Ok(rows)
 }
 
+/// The streams and branches of others whose end came by another device or a pack, and not from headquarters' feed yet.
+pub(super) fn unjudged(conn: &Connection, device: &DeviceId) -> Result<Vec<StreamRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM stream WHERE device <> ?1 AND n > max(acked, split_n)");
+    let mut rows = conn.prepare_cached(&sql)?;
+    let rows = rows.query_map([device.0], row)?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
 /// A row by its id.
 pub(super) fn by_id(conn: &Connection, id: i64) -> Result<StreamRow> {
     Ok(conn.prepare_cached(&format!("SELECT {COLUMNS} FROM stream WHERE id = ?1"))?.query_row([id], row)?)

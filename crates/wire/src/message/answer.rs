@@ -11,7 +11,7 @@ use super::receipt::{Receipt, ShortReceipt};
 use crate::WireError;
 use crate::cbor::{definite, encode, raw_item};
 
-const RECEIPT: u8 = 4;
+pub(super) const RECEIPT: u8 = 4;
 const ITEM: u8 = 5;
 const VERDICT: u8 = 6;
 const NOTICE: u8 = 7;
