@@ -10,6 +10,7 @@ mod error;
 pub mod form;
 mod home;
 pub mod keyring;
+pub mod peer;
 mod random;
 mod reserve;
 pub mod share;
