@@ -1,13 +1,11 @@
 //! `peers`: who is near, answering them, exchanging with them. Never decides what is given.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use daftar_core::ids::DeviceId;
 use daftar_device::Store;
 use daftar_device::peer::{self, Listener, Met, Nearby, PeerError, PeerProgress, PeerReport, Stop};
 use serde_json::{Value, json};
@@ -24,7 +22,7 @@ const SECONDS_MAX: u64 = 120;
 /// The arguments.
 #[derive(Args)]
 pub struct Peers {
-    /// Answer other devices until Ctrl-C, at this HOST:PORT; without one at a free port of every address.
+    /// Answer other devices until Ctrl-C, at this IP:PORT; without one at a free port of every address.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = EVERYWHERE, conflicts_with_all = ["sync", "address"])]
     listen: Option<SocketAddr>,
     /// End after the first exchange.
@@ -78,20 +76,7 @@ impl Peers {
             return Ok(vec![peer::meet(store, address).await?]);
         }
         note(out, &format!("Looking for {} s…", self.seconds));
-        let mut near: BTreeMap<DeviceId, Nearby> = BTreeMap::new();
-        for address in peer::look(Duration::from_secs(self.seconds)).await? {
-            match peer::meet(store, address).await {
-                Ok(met) => {
-                    near.entry(met.device).or_insert(met);
-                }
-                Err(PeerError::Store(e)) => return Err(e.into()),
-                Err(e) => note(out, &format!("{address}: {e}")),
-            }
-        }
-        if near.is_empty() {
-            return Err(PeerError::Nobody.into());
-        }
-        Ok(near.into_values().collect())
+        Ok(peer::near(store, Duration::from_secs(self.seconds), &|e| note(out, &e.to_string())).await?)
     }
 
     async fn listen(&self, store: &Arc<Store>, address: SocketAddr, stop: &Stop, out: &Out) -> Result<u8, Fault> {
@@ -189,7 +174,9 @@ fn line(n: &Nearby) -> String {
 }
 
 fn progress(out: &Out, p: PeerProgress) {
-    note(out, &format!("gave {}, received {}", p.sent, p.received));
+    if p != PeerProgress::default() {
+        note(out, &format!("gave {}, received {}", p.sent, p.received));
+    }
 }
 
 /// For people who watch; programs are told the end alone.

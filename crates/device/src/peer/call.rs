@@ -1,10 +1,13 @@
 //! Calling another device: TLS first, then who it is, and only then a word. Never says anything to a stranger.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use daftar_core::ids::DeviceId;
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body, Frame};
@@ -14,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -53,6 +57,34 @@ pub async fn meet(store: &Arc<Store>, address: SocketAddr) -> Result<Nearby, Pee
     Ok(Nearby { address, device: device.id, name: device.name })
 }
 
+/// Who answers nearby, each device once, heard within a time. `passed_over` is told of what answers and is no device to talk to.
+pub async fn near(store: &Arc<Store>, time: Duration, passed_over: &(dyn Fn(&PeerError) + Send + Sync)) -> Result<Vec<Nearby>, PeerError> {
+    let mut calls = JoinSet::new();
+    for address in super::look(time).await? {
+        let store = store.clone();
+        calls.spawn(async move { meet(&store, address).await });
+    }
+    let mut near: BTreeMap<DeviceId, Nearby> = BTreeMap::new();
+    let mut unreached = Vec::new();
+    while let Some(met) = calls.join_next().await {
+        match met {
+            Ok(Ok(met)) => {
+                near.entry(met.device).or_insert(met);
+            }
+            Ok(Err(PeerError::Store(e))) => return Err(e.into()),
+            // A device has several addresses, and not each is reached from here.
+            Ok(Err(e @ PeerError::NoLink(..))) => unreached.push(e),
+            Ok(Err(e)) => passed_over(&e),
+            Err(e) => return Err(crate::Error::Unexpected(e.to_string()).into()),
+        }
+    }
+    if near.is_empty() {
+        unreached.iter().for_each(passed_over);
+        return Err(PeerError::Nobody);
+    }
+    Ok(near.into_values().collect())
+}
+
 /// Exchanges with the device at an address.
 pub async fn exchange_with(store: &Arc<Store>, address: SocketAddr, told: Told<'_>, stop: &Stop) -> Result<PeerReport, PeerError> {
     tokio::select! {
@@ -66,7 +98,7 @@ async fn call(store: &Arc<Store>, address: SocketAddr, told: Told<'_>) -> Result
     let no_link = |e: hyper::Error| PeerError::NoLink(address, e.to_string());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.map_err(no_link)?;
     // It ends with the call, whichever way that ends.
-    let mut running = tokio::task::JoinSet::new();
+    let mut running = JoinSet::new();
     running.spawn(connection);
     let (out, said) = channel(MESSAGES_WAITING);
     let (to, bytes) = channel(MESSAGES_WAITING);

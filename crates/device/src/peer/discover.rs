@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 
 use super::PeerError;
 use super::limits::FOUND_MAX;
@@ -38,20 +38,31 @@ fn search(e: mdns_sd::Error) -> PeerError {
 
 /// Announces that this device listens at an address; an unspecified one stands for every address of this machine.
 pub fn announce(address: SocketAddr) -> Result<Announced, PeerError> {
-    let word = hex(&random::<8>()?);
+    let info = announcement(address, &hex(&random::<8>()?))?;
+    let name = info.get_fullname().to_owned();
+    let daemon = ServiceDaemon::new().map_err(search)?;
+    // Nobody is told of an address that he could not reach.
+    let others = match address.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() => {
+            daemon.disable_interface(IfKind::All).and_then(|()| daemon.enable_interface(IfKind::LoopbackV4))
+        }
+        IpAddr::V4(_) => daemon.disable_interface(IfKind::IPv6),
+        IpAddr::V6(_) => Ok(()),
+    };
+    others.and_then(|()| daemon.register(info)).map_err(search)?;
+    Ok(Announced { daemon, name })
+}
+
+fn announcement(address: SocketAddr, word: &str) -> Result<ServiceInfo, PeerError> {
     let version = daftar_wire::message::VERSION.to_string();
     let properties = [(VERSION_KEY, version.as_str())];
     let host = format!("{word}.local.");
     let info = if address.ip().is_unspecified() {
-        ServiceInfo::new(SERVICE, &word, &host, "", address.port(), &properties[..]).map(ServiceInfo::enable_addr_auto)
+        ServiceInfo::new(SERVICE, word, &host, "", address.port(), &properties[..]).map(ServiceInfo::enable_addr_auto)
     } else {
-        ServiceInfo::new(SERVICE, &word, &host, address.ip(), address.port(), &properties[..])
+        ServiceInfo::new(SERVICE, word, &host, address.ip(), address.port(), &properties[..])
     };
-    let info = info.map_err(search)?;
-    let name = info.get_fullname().to_owned();
-    let daemon = ServiceDaemon::new().map_err(search)?;
-    daemon.register(info).map_err(search)?;
-    Ok(Announced { daemon, name })
+    info.map_err(search)
 }
 
 /// Where devices say that they listen, heard within a time. Each device may have several addresses.
@@ -85,4 +96,18 @@ fn addresses(service: &ResolvedService) -> Vec<SocketAddr> {
         IpAddr::V6(v6) => !v6.is_unicast_link_local(),
     };
     service.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr).filter(usable).map(|ip| SocketAddr::new(ip, service.port)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_announced_names_nobody() {
+        let info = announcement(([192, 168, 4, 1], 4747).into(), "00ff00ff00ff00ff").expect("it can be announced");
+        let told: Vec<String> = info.get_properties().iter().map(|p| format!("{}={}", p.key(), p.val_str())).collect();
+        assert_eq!(told, ["v=1"]);
+        assert_eq!((info.get_fullname(), info.get_hostname()), ("00ff00ff00ff00ff._daftar._tcp.local.", "00ff00ff00ff00ff.local."));
+        assert_eq!(info.get_port(), 4747);
+    }
 }

@@ -21,7 +21,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(200);
 
 /// Which end of the connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It asked: its question ends when all is said.
     Asks,
     /// It answers: its answer stays open until all of the question is taken, so that its end says so.
@@ -52,7 +52,7 @@ enum Heard {
 
 /// Exchanges with a device whose certificate was proven. `out` takes frames, `bytes` are what comes, in pieces of any size; dropping the future
 /// ends it at the next message.
-pub(super) async fn exchange(
+pub(crate) async fn exchange(
     store: &Arc<Store>,
     with: &OtherDevice,
     end: End,

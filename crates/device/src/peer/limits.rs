@@ -16,6 +16,8 @@ pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub(super) const EXCHANGE_MAX: Duration = Duration::from_secs(30 * 60);
 /// Connections at once.
 pub(super) const CONNECTIONS_MAX: usize = 16;
+/// Connections at once from one address.
+pub(super) const CONNECTIONS_EACH_MAX: usize = 4;
 /// Exchanges at once; with each device one.
 pub(super) const EXCHANGES_MAX: usize = 4;
 /// Bytes of a request's header, and of what is read or written at once.

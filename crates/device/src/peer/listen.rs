@@ -1,9 +1,9 @@
 //! Answering other devices while the officer has it switched on: each connection is held to its limits, shows headquarters' certificate, and
 //! has one exchange. Never says a word to a stranger.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::call::{Frames, PATH, SEQUENCE, frames, judged, pieces};
 use super::exchange::{End, exchange};
-use super::limits::{CONNECTIONS_MAX, EXCHANGES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, MESSAGES_WAITING, PATIENCE};
+use super::limits::{CONNECTIONS_EACH_MAX, CONNECTIONS_MAX, EXCHANGES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, MESSAGES_WAITING, PATIENCE};
 use super::{PeerError, PeerProgress, PeerReport, Stop, tls};
 use crate::share::Stranger;
 use crate::vault::{OtherDevice, Store};
@@ -45,7 +45,7 @@ pub enum Met {
     Refused(SocketAddr, Stranger),
 }
 
-/// A device that answers others.
+/// A device that answers others. It holds the store: whoever locks ends it first.
 pub struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
@@ -91,12 +91,21 @@ impl Listener {
         let (events, mut happened) = channel(EVENTS_WAITING);
         let answering = Answering { events: Some(events), ..self.answering };
         // Dropped at the end, and all that runs with it.
-        let mut connections = JoinSet::new();
+        let mut connections: JoinSet<IpAddr> = JoinSet::new();
+        let mut from_each: HashMap<IpAddr, usize> = HashMap::new();
         loop {
             tokio::select! {
                 accepted = self.tcp.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                     Ok((socket, from)) => {
-                        connections.spawn(serve(answering.clone(), socket, from));
+                        let of_his = from_each.entry(from.ip()).or_default();
+                        if *of_his < CONNECTIONS_EACH_MAX {
+                            *of_his += 1;
+                            let answering = answering.clone();
+                            connections.spawn(async move {
+                                serve(answering, socket, from).await;
+                                from.ip()
+                            });
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
@@ -110,7 +119,13 @@ impl Listener {
                         Met::Exchanged(_) | Met::Failed(_) | Met::Progress(_) | Met::Refused(..) => {}
                     }
                 }
-                Some(_) = connections.join_next() => {}
+                Some(ended) = connections.join_next() => {
+                    // One that panicked goes on counting, until the listener ends.
+                    if let Some(of_his) = ended.ok().and_then(|ip| from_each.get_mut(&ip)) {
+                        *of_his -= 1;
+                    }
+                    from_each.retain(|_, n| *n > 0);
+                }
                 () = stop.told() => return Ok(()),
             }
         }

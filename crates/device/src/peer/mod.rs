@@ -4,7 +4,7 @@
 
 mod call;
 mod discover;
-mod exchange;
+pub(crate) mod exchange;
 mod limits;
 mod listen;
 mod tls;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::share::Stranger;
 
-pub use call::{exchange_with, meet};
+pub use call::{exchange_with, meet, near};
 pub use discover::{Announced, announce, look};
 pub use listen::{Listener, Met};
 
