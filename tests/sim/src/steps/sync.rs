@@ -84,6 +84,10 @@ pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
     check_confined(world, t, &heard)?;
     check_outcome(world, t, &plan, &outcome, &heard)?;
     check_delivered(world, t, outcome.is_ok() && !matches!(plan, Plan::AlteredAnswer { .. }), &heard)?;
+    if heard.wanted > 0 {
+        // What headquarters wants again waits again.
+        world.tablets[t].disk.receipted.clear();
+    }
     world.check_queue(t)?;
     world.keep_sent(heard.segments);
     store.tend()?;
