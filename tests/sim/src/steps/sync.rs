@@ -140,7 +140,12 @@ fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncRepo
             if r.waiting > 0 {
                 let store = world.tablets[t].store();
                 let unsent = store.map(|s| s.compartments().iter().map(|c| s.unsent(c)).collect::<Result<Vec<_>, _>>()).transpose()?;
-                hold!(false, "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for", r.waiting, heard.wanted);
+                hold!(
+                    false,
+                    "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for",
+                    r.waiting,
+                    heard.wanted
+                );
             }
             hold!(heard.refused.is_empty(), "{label}: segments were refused: {:?}", heard.refused);
         }
