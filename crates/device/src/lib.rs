@@ -11,6 +11,7 @@ pub mod form;
 mod home;
 pub mod keyring;
 pub mod pack;
+pub mod peer;
 mod random;
 mod reserve;
 pub mod share;

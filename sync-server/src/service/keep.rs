@@ -149,13 +149,15 @@ fn forks(rows: &[StreamRow]) -> Option<u64> {
     rows.iter().filter(|r| r.split.is_some()).map(|r| r.split_n + 1).min()
 }
 
-/// Every row that holds all of the segment: what comes before a split is held in each.
+/// Every row that holds all of the segment, as far as the segment goes: what comes before a split is held in each, and of what lies beyond
+/// its sender may know nothing.
 fn holders(tx: &Connection, place: &Place, p: &Prepared, rows: &[StreamRow], branches: &[Held<'_>]) -> Result<Outcome> {
     let (first, last) = (p.segment.first, p.segment.last());
     let mut holding = Vec::new();
     for (row, branch) in rows.iter().zip(branches) {
         if row.n >= last && branch.names(first, last)? == p.names {
-            holding.push(row.clone());
+            let (head, backed_up) = (branch.head_at(last)?, row.backed_up.min(last));
+            holding.push(StreamRow { n: last, head, backed_up, ..row.clone() });
         }
     }
     let (stream, is_sole) = (p.segment.stream.clone(), branch::is_sole(tx, place, &p.segment.stream.device)?);

@@ -137,11 +137,13 @@ impl Service {
                 }
                 if let Outcome::Held { stream, rows, is_sole, .. } = outcome {
                     may_be_short &= is_sole && stream.device == peer.device;
-                    held.extend(
-                        rows.into_iter().map(|row| {
-                            (row.id, Receipted { stream: stream.clone(), up_to: row.n, head: row.head, backed_up: row.backed_up })
-                        }),
-                    );
+                    for row in rows {
+                        let r = Receipted { stream: stream.clone(), up_to: row.n, head: row.head, backed_up: row.backed_up };
+                        let said = held.entry(row.id).or_insert_with(|| r.clone());
+                        if said.up_to < r.up_to {
+                            *said = r;
+                        }
+                    }
                 }
             }
             if !held.is_empty() {

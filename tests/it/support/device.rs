@@ -1,7 +1,8 @@
 //! A real device: a home folder on which the command `daftar` is run.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -60,5 +61,60 @@ impl Device {
     /// Every record of a kind.
     pub fn list(&self, kind: &str) -> Vec<Value> {
         self.json(&["list", kind]).as_array().cloned().expect("list gives an array")
+    }
+
+    /// Answers other devices on a free loopback port; `more` are further arguments of `peers --listen`.
+    pub fn listens(&self, more: &[&str]) -> Listening {
+        let mut child = self
+            .command()
+            .args(["peers", "--listen", "127.0.0.1:0", "--json"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("daftar is built");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut listening = Listening { address: String::new(), announced: false, child, stdout };
+        let first = listening.says();
+        listening.address = first["listening"].as_str().unwrap_or_else(|| panic!("it listens: {first}")).to_owned();
+        listening.announced = first["announced"] == true;
+        listening
+    }
+}
+
+/// A device that answers others, until this is dropped.
+pub struct Listening {
+    /// Where.
+    pub address: String,
+    /// Whether it could be announced on the network.
+    pub announced: bool,
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Listening {
+    /// The next that it says.
+    pub fn says(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("it says something");
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON ({e}): {line:?}"))
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.rsplit(':').next().and_then(|p| p.parse().ok()).expect("an address has a port")
+    }
+
+    /// Waits until it ends by itself, after `--once`.
+    pub fn ends(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

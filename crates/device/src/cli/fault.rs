@@ -1,6 +1,7 @@
 //! Why a command did not do what it was asked: status, code and sentence. Never a sentence that holds a record.
 
 use daftar_device::Error;
+use daftar_device::peer::PeerError;
 use daftar_device::sync::{LinkError, SyncError};
 
 /// Why a command failed.
@@ -86,6 +87,25 @@ impl From<SyncError> for Fault {
             SyncError::Link(LinkError::NoLink(_) | LinkError::Portal | LinkError::Busy { .. } | LinkError::Status(_))
             | SyncError::Cut
             | SyncError::Protocol(_) => NO_LINK,
+        };
+        Self::new(status, e.code(), e.to_string())
+    }
+}
+
+impl From<PeerError> for Fault {
+    fn from(e: PeerError) -> Self {
+        let status = match e {
+            PeerError::Store(e) => return e.into(),
+            PeerError::NotOurs(..) | PeerError::Stranger(..) | PeerError::Refused(_) => NOT_HQ,
+            PeerError::Listen(..) => USAGE,
+            PeerError::Nobody
+            | PeerError::NoLink(..)
+            | PeerError::Busy(_)
+            | PeerError::Status(..)
+            | PeerError::Cut
+            | PeerError::Protocol(_)
+            | PeerError::Stopped
+            | PeerError::Search(_) => NO_LINK,
         };
         Self::new(status, e.code(), e.to_string())
     }

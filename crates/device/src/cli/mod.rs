@@ -8,6 +8,7 @@ mod fault;
 mod files;
 mod import;
 mod out;
+mod peers;
 mod read;
 mod status;
 mod sync;
@@ -33,7 +34,7 @@ const NEW_PIN_VARIABLE: &str = "DAFTAR_NEW_PIN";
 ///
 /// Every command opens the notebook in --home, asks for the officer's PIN (or takes it from DAFTAR_PIN) and says what it did.
 /// Exit status: 0 done; 1 some input was refused; 2 wrong usage; 3 PIN wrong or locked; 4 no link, everything is kept;
-/// 5 not headquarters' server, or refused by it; 6 already open elsewhere; 7 storage full; 70 our mistake.
+/// 5 not headquarters' server or device, or refused by it; 6 already open elsewhere; 7 storage full; 70 our mistake.
 #[derive(Parser)]
 #[command(name = "daftar", version, arg_required_else_help = true)]
 struct Arguments {
@@ -111,6 +112,14 @@ enum Command {
     /// Send what waits to headquarters and fetch what is new.
     #[command(after_help = "Example:\n  daftar --home ~/notebook sync\n  daftar --home ~/notebook sync --locked")]
     Sync(sync::Sync),
+    /// Find other devices on the local network, answer them, and exchange with them what both may read.
+    ///
+    /// Both devices must be unlocked. Without --listen or --sync it says who is near. Only headquarters' receipt takes work off the queue:
+    /// what another device has still waits.
+    #[command(
+        after_help = "Examples:\n  daftar --home ~/notebook peers\n  daftar --home ~/notebook peers --listen\n  daftar --home ~/notebook peers --sync\n  daftar --home ~/notebook peers --listen 192.168.4.1:4747 --once\n  daftar --home ~/other peers --sync 192.168.4.1:4747"
+    )]
+    Peers(peers::Peers),
     /// Say what waits, what is in conflict and what each compartment holds.
     #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
     Status,
@@ -171,6 +180,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Fetch(c) => c.run(&common.unlocked()?, out),
         Command::Sync(c) if c.locked => sync::run_locked(&common.device()?, out),
         Command::Sync(_) => sync::run(&common.unlocked()?, out),
+        Command::Peers(c) => c.run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),
     }

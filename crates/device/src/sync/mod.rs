@@ -13,7 +13,7 @@ mod outbox;
 mod run;
 mod send;
 mod session;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 
 pub use auto::{AutoSync, Nudge};

@@ -60,17 +60,7 @@ impl ServerCertVerifier for Pinned {
             .build()
             .map_err(|e| Error::General(e.to_string()))?;
         let name = ServerName::try_from(HQ_NAME).map_err(|e| Error::General(e.to_string()))?;
-        let mut at = self.at;
-        // From when on a certificate is good is ignored: it may be newer than all that this device has heard. Each of the chain may say so once.
-        for _ in 0..CHAIN_CERTIFICATES_MAX {
-            match inner.verify_server_cert(end_entity, intermediates, &name, ocsp, at) {
-                Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) if not_before > at => {
-                    at = not_before
-                }
-                judged => return judged,
-            }
-        }
-        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        never_too_new(self.at, |at| inner.verify_server_cert(end_entity, intermediates, &name, ocsp, at))
     }
 
     fn verify_tls12_signature(
@@ -96,6 +86,24 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
+/// Judges a chain from a time on. From when on a certificate is good is ignored: it may be newer than all that this device has heard. Each of
+/// the chain may say so once.
+pub(crate) fn never_too_new<T>(mut at: UnixTime, judge: impl Fn(UnixTime) -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..CHAIN_CERTIFICATES_MAX {
+        match judge(at) {
+            Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) if not_before > at => at = not_before,
+            judged => return judged,
+        }
+    }
+    Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+}
+
+/// The time by which dates are judged: the last receipt's.
+pub(crate) fn judged_at(hq_time_ms: Option<u64>) -> UnixTime {
+    let seconds = hq_time_ms.map_or(0, |ms| ms / 1000).max(JUDGED_FROM_SECONDS);
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
+
 /// A device's certificate and the PKCS#8 form of its key.
 pub(super) struct Identity {
     pub(super) certificate: Vec<u8>,
@@ -105,8 +113,7 @@ pub(super) struct Identity {
 /// The client's side of mutual TLS. `hq_time_ms`: the last receipt's time, by which alone dates are judged.
 pub(super) fn config(pin: Pin, identity: Option<Identity>, hq_time_ms: Option<u64>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(super::count::provider());
-    let seconds = hq_time_ms.map_or(0, |ms| ms / 1000).max(JUDGED_FROM_SECONDS);
-    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let at = judged_at(hq_time_ms);
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -140,10 +147,9 @@ mod tests {
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_der = ca.self_signed(&ca_key).expect("a certificate").der().clone();
         let leaf = params(vec![HQ_NAME.into()]).signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
-        let seconds = hq_seconds.unwrap_or(0).max(JUDGED_FROM_SECONDS);
         let pinned = Pinned {
             pin: Pin::Ca(ca_der.to_vec()),
-            at: UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)),
+            at: judged_at(hq_seconds.map(|s| s * 1000)),
             provider: Arc::new(super::super::count::provider()),
         };
         let name = ServerName::try_from("127.0.0.1").expect("a name");

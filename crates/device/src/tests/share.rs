@@ -19,18 +19,18 @@ use crate::Store;
 use crate::share::{Stranger, Took, give, heads, readers, readers_with_key, take_receipt, take_segment};
 use crate::vault::AppliedWhat;
 
-const ALL: [&str; 4] = ["team/imt-1", "agency/moi/imt-1", "agency/scc/imt-1", "operation/op-x"];
+pub(super) const ALL: [&str; 4] = ["team/imt-1", "agency/moi/imt-1", "agency/scc/imt-1", "operation/op-x"];
 
-fn team() -> Compartment {
+pub(super) fn team() -> Compartment {
     c("team/imt-1")
 }
 
-fn may(officer: u8) -> Granting {
+pub(super) fn may(officer: u8) -> Granting {
     Granting { officer: officer_id(officer), read: true, until_ms: None, active: true }
 }
 
 /// Headquarters' word reaches a device.
-fn tell(hq: &Hq, t: &Tablet, grants: &[(&str, Vec<Granting>)]) {
+pub(super) fn tell(hq: &Hq, t: &Tablet, grants: &[(&str, Vec<Granting>)]) {
     t.store.apply(&Compartment::reference(), &[hq.reference()], None).expect("applied");
     for (name, grants) in grants {
         t.store.apply(&c(name), &[hq.grant_items(&c(name), grants)], None).expect("applied");
@@ -38,7 +38,7 @@ fn tell(hq: &Hq, t: &Tablet, grants: &[(&str, Vec<Granting>)]) {
 }
 
 /// All that a device would say to another that says to hold nothing.
-fn given(store: &Store, to: &DeviceId, present: Option<&[OfficerId]>) -> Vec<PeerMessage> {
+pub(super) fn given(store: &Store, to: &DeviceId, present: Option<&[OfficerId]>) -> Vec<PeerMessage> {
     let mut to = readers(store, to).expect("read").expect("no stranger");
     if let Some(present) = present {
         to = to.present(present);
@@ -67,7 +67,7 @@ fn named(said: &[PeerMessage]) -> BTreeSet<String> {
                 names.insert(Segment::read(bytes).expect("a segment").stream.compartment.to_string());
             }
             PeerMessage::Receipt(r) => names.extend(r.held.iter().map(|r| r.stream.compartment.to_string())),
-            PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::End => {}
+            PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => {}
         }
     }
     names
@@ -90,11 +90,11 @@ fn pass(from: &Tablet, to: &Tablet) -> u64 {
     new
 }
 
-fn take(store: &Store, m: &PeerMessage) -> u64 {
+pub(super) fn take(store: &Store, m: &PeerMessage) -> u64 {
     let took = match m {
         PeerMessage::Segment(bytes) => take_segment(store, bytes),
         PeerMessage::Receipt(r) => take_receipt(store, r),
-        PeerMessage::Heads(_) | PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::End => return 0,
+        PeerMessage::Heads(_) | PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => return 0,
     };
     match took.expect("looked at") {
         Took::New(n) if matches!(m, PeerMessage::Segment(_)) => n,

@@ -9,6 +9,7 @@ use super::{END, HEADS, HELLO, SEGMENT, answer};
 use crate::WireError;
 
 const LISTED: u8 = 21;
+const HERE: u8 = 22;
 
 /// What a device says to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum PeerMessage {
     Segment(Vec<u8>),
     /// Headquarters' signed word that it holds streams up to a point.
     Receipt(Receipt),
+    /// Nothing: who says it is still there.
+    Here,
     /// All has been said.
     End,
 }
@@ -36,6 +39,7 @@ impl PeerMessage {
             Self::Listed => frame(LISTED, &[]),
             Self::Segment(bytes) => frame(SEGMENT, bytes),
             Self::Receipt(r) => frame(answer::RECEIPT, &r.write()),
+            Self::Here => frame(HERE, &[]),
             Self::End => frame(END, &[]),
         }
     }
@@ -49,6 +53,7 @@ impl PeerMessage {
             LISTED => Some(Self::Listed),
             SEGMENT => Some(Self::Segment(body.to_vec())),
             answer::RECEIPT => Some(Self::Receipt(Receipt::read(body)?)),
+            HERE => Some(Self::Here),
             END => Some(Self::End),
             _ => None,
         })
@@ -75,6 +80,7 @@ mod tests {
             PeerMessage::Hello(hello),
             PeerMessage::Heads(Heads { compartment: Compartment::reference(), branches: Vec::new() }),
             PeerMessage::Listed,
+            PeerMessage::Here,
             PeerMessage::Segment(vec![5; 3000]),
             PeerMessage::Receipt(receipt),
             PeerMessage::End,

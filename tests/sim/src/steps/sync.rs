@@ -84,6 +84,10 @@ pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
     check_confined(world, t, &heard)?;
     check_outcome(world, t, &plan, &outcome, &heard)?;
     check_delivered(world, t, outcome.is_ok() && !matches!(plan, Plan::AlteredAnswer { .. }), &heard)?;
+    if heard.wanted > 0 {
+        // What headquarters wants again waits again.
+        world.tablets[t].disk.receipted.clear();
+    }
     world.check_queue(t)?;
     world.keep_sent(heard.segments);
     store.tend()?;
@@ -136,7 +140,12 @@ fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncRepo
             if r.waiting > 0 {
                 let store = world.tablets[t].store();
                 let unsent = store.map(|s| s.compartments().iter().map(|c| s.unsent(c)).collect::<Result<Vec<_>, _>>()).transpose()?;
-                hold!(false, "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for", r.waiting, heard.wanted);
+                hold!(
+                    false,
+                    "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for",
+                    r.waiting,
+                    heard.wanted
+                );
             }
             hold!(heard.refused.is_empty(), "{label}: segments were refused: {:?}", heard.refused);
         }
