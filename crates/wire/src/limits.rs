@@ -34,6 +34,10 @@ pub const HEADS_MAX: u64 = 16 * 1024;
 pub const SEALED_KEY_BYTES_MAX: u64 = 1024;
 /// Compartments that one admission opens.
 pub const ADMISSION_COMPARTMENTS_MAX: u64 = 64;
+/// Bytes of one courier pack: what fits into a file on any stick.
+pub const PACK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024 - 1;
+/// Bytes of frames after which nothing more is begun in a courier pack; what is left goes into the next one.
+pub const PACK_FRAMES_BYTES_MAX: u64 = 3 * 1024 * 1024 * 1024;
 /// Plain bytes in one chunk of a courier pack.
 pub const PACK_CHUNK_PLAIN_BYTES: usize = 64 * 1024;
 /// Bytes of one item of a courier pack: a chunk with its mark and tag, or a section's seals.

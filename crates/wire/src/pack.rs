@@ -7,12 +7,12 @@
 mod read;
 mod write;
 
-pub use read::{Opened, Reader, Verifier};
+pub use read::{Opened, Reader, Twice, Verifier};
 pub use write::Writer;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use daftar_core::ids::DeviceId;
+use daftar_core::ids::{DeviceId, Epoch, OfficerId};
 use minicbor::decode::Decoder;
 use zeroize::Zeroizing;
 
@@ -68,19 +68,32 @@ pub struct Header {
     pub at_ms: u64,
     /// Random: tells one pack from another, and stands in every seal.
     pub id: [u8; 16],
+    /// The officer of the reading device to whom it is sealed; `None`: each section says it by its seals.
+    pub officer: Option<OfficerId>,
+    /// In an answer: the server's life.
+    pub epoch: Option<Epoch>,
 }
 
 impl Header {
     fn write(&self) -> Vec<u8> {
         encode(|e| {
-            e.map(5)?.u8(1)?.u8(self.purpose.number())?.u8(2)?.bytes(&self.writer.0)?.u8(3)?.bytes(&self.reader.0)?;
-            e.u8(4)?.u64(self.at_ms)?.u8(5)?.bytes(&self.id)?.ok()
+            let optional = u64::from(self.officer.is_some()) + u64::from(self.epoch.is_some());
+            e.map(5 + optional)?.u8(1)?.u8(self.purpose.number())?.u8(2)?.bytes(&self.writer.0)?.u8(3)?.bytes(&self.reader.0)?;
+            e.u8(4)?.u64(self.at_ms)?.u8(5)?.bytes(&self.id)?;
+            if let Some(officer) = self.officer {
+                e.u8(6)?.bytes(&officer.0)?;
+            }
+            if let Some(epoch) = self.epoch {
+                e.u8(7)?.bytes(&epoch.0)?;
+            }
+            e.ok()
         })
     }
 
     fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut d = Decoder::new(bytes);
         let (mut purpose, mut writer, mut reader, mut at_ms, mut id) = (None, None, None, None, None);
+        let (mut officer, mut epoch) = (None, None);
         for _ in 0..definite(d.map()?)? {
             match d.u32()? {
                 1 => purpose = Some(Purpose::from_number(d.u8()?).ok_or(WireError::Malformed("a pack of an unknown purpose"))?),
@@ -88,6 +101,8 @@ impl Header {
                 3 => reader = Some(DeviceId(fixed(&mut d)?)),
                 4 => at_ms = Some(d.u64()?),
                 5 => id = Some(fixed(&mut d)?),
+                6 => officer = Some(OfficerId(fixed(&mut d)?)),
+                7 => epoch = Some(Epoch(fixed(&mut d)?)),
                 _ => {
                     raw_item(&mut d)?;
                 }
@@ -100,6 +115,8 @@ impl Header {
             reader: reader.ok_or(missing.clone())?,
             at_ms: at_ms.ok_or(missing.clone())?,
             id: id.ok_or(missing)?,
+            officer,
+            epoch,
         })
     }
 }

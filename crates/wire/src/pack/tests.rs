@@ -4,8 +4,15 @@ use super::*;
 use crate::seal::key_pair;
 use crate::sign::{SigningKey, VerifyingKey};
 
-const HEADER: Header =
-    super::Header { purpose: Purpose::Gift, writer: DeviceId([1; 16]), reader: DeviceId([2; 16]), at_ms: 1_790_000_000_000, id: [3; 16] };
+const HEADER: Header = super::Header {
+    purpose: Purpose::Gift,
+    writer: DeviceId([1; 16]),
+    reader: DeviceId([2; 16]),
+    at_ms: 1_790_000_000_000,
+    id: [3; 16],
+    officer: Some(OfficerId([4; 16])),
+    epoch: Some(Epoch([5; 16])),
+};
 
 fn writer() -> SigningKey {
     SigningKey::from_bytes(&[5; 32])
@@ -110,4 +117,19 @@ fn a_declared_size_is_refused_before_anything_is_held() {
     bytes.extend_from_slice(&[0x7f, 0xff, 0xff, 0xff, 1]);
     assert!(matches!(Verifier::default().push(&bytes), Err(WireError::TooLarge { .. })));
     assert!(matches!(Verifier::default().push(b"PK\x03\x04 an archive"), Err(WireError::Malformed(_))));
+}
+
+#[test]
+fn a_file_that_changes_between_the_two_passes_is_refused_where_it_changed() {
+    let bytes = pack();
+    let mut twice = Twice::default();
+    bytes.chunks(4096).for_each(|block| twice.first(block));
+    assert!(bytes.chunks(4096).all(|block| twice.again(block).is_ok()), "it is what it was");
+    assert!(twice.again(b"more").is_err(), "it has grown");
+    let mut twice = Twice::default();
+    bytes.chunks(4096).for_each(|block| twice.first(block));
+    let mut changed = bytes.clone();
+    changed[5000] ^= 1;
+    let outcome: Vec<bool> = changed.chunks(4096).take(2).map(|block| twice.again(block).is_ok()).collect();
+    assert_eq!(outcome, [true, false]);
 }
