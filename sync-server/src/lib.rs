@@ -16,6 +16,7 @@ mod error;
 pub mod hq;
 pub mod http;
 pub mod keys;
+pub mod pack;
 pub mod project;
 mod random;
 pub mod register;

@@ -4,6 +4,7 @@ mod device;
 mod grant;
 mod keeping;
 mod officer;
+mod pack;
 mod serve;
 mod status;
 mod verdict;
@@ -63,6 +64,9 @@ enum Act {
     Grant(grant::Grants),
     Revoke(grant::Revoke),
     Verdict(verdict::Verdicts),
+    /// What a courier brings on a stick.
+    #[command(subcommand)]
+    Pack(pack::Act),
     /// Print a code with which one device can enrol an officer, once.
     Enrol {
         /// Headquarters' folder.
@@ -104,6 +108,7 @@ pub fn run() -> ExitCode {
         Act::Grant(grant) => grant.run(),
         Act::Revoke(revoke) => revoke.run(),
         Act::Verdict(verdict) => verdict.run(),
+        Act::Pack(act) => act.run(),
         Act::Enrol { data, officer, all_compartments, valid_hours } => enrol(data, &officer, all_compartments, valid_hours),
         Act::Status(status) => status.run(),
         Act::Backup(backup) => backup.run(),

@@ -11,7 +11,7 @@ use daftar_wire::seal;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 
-use super::{Gone, Peer, Service, present, say};
+use super::{Gone, Peer, Road, Service, present, say};
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
@@ -142,7 +142,7 @@ impl Service {
 
     /// Keeps a device's word that a door is shut.
     pub(super) async fn purged(&self, peer: &Peer, purged: Purged) -> Result<()> {
-        let (device, key) = (peer.device, peer.key);
+        let (device, key, road) = (peer.device, peer.key, peer.road);
         self.blocking(move |hq| {
             let (officer, compartment) = (purged.officer, purged.compartment.clone());
             if let Err(error) = purged.verify(&key, &device) {
@@ -151,6 +151,14 @@ impl Service {
             }
             let kept = hq.store.write(|tx| {
                 let place = meta::compartment(tx, &compartment)?;
+                if let (Road::Pack, Some(place)) = (road, &place)
+                    && access::doors(tx, &device)?
+                        .iter()
+                        .any(|d| d.officer == officer && d.place.id == place.id && d.opened_ms >= purged.at_ms)
+                {
+                    // It may be the word of a pack that lay in a drawer while the door was opened again.
+                    return Ok(false);
+                }
                 match (place, people::officer_keys(tx, &device, &officer)?) {
                     (Some(place), Some(_)) => access::shut_door(tx, &device, &place, &purged, hq.clock.now_ms()).map(|()| true),
                     (Some(_) | None, _) => Ok(false),
@@ -159,7 +167,7 @@ impl Service {
             if kept {
                 tracing::info!(%device, %officer, %compartment, removed = purged.removed, "a device has purged");
             } else {
-                tracing::warn!(%device, %officer, "a purge receipt for what is not known was passed over");
+                tracing::warn!(%device, %officer, "a purge receipt for what is not known, or was opened since, was passed over");
             }
             Ok(())
         })

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::access::{Doors, Opening, access as may};
 use super::regroup::{self, chain8};
-use super::{Gone, Peer, Service, merged, present, say};
+use super::{Gone, Peer, Road, Service, merged, present, say};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
@@ -54,17 +54,34 @@ struct Serving {
 
 impl Serving {
     /// Where the device stands when it has all of this.
-    fn reached(&self, life: &Life) -> Cursor {
+    fn reached(&self, life: &Life, road: Road) -> Cursor {
         if !self.access.read {
             // Nothing of a feed that he may only write to is told; the cursor says that he was told of it.
-            return cursor_at(life, &self.place, 0, [0; 8], Digest([0; 32]));
+            return cursor_at(life, &self.place, (1, 0), [0; 8], Digest([0; 32]));
         }
-        cursor_at(life, &self.place, self.to.n, chain8(&self.to.chain), self.digest)
+        cursor_at(life, &self.place, (self.begins(road), self.to.n), chain8(&self.to.chain), self.digest)
+    }
+
+    /// The first number of which its cursor speaks: a pack says only what it brings, for nobody knows what its reader holds by then.
+    fn begins(&self, road: Road) -> u64 {
+        match road {
+            Road::Link => 1,
+            Road::Pack => self.after + 1,
+        }
+    }
+
+    /// Whether a cursor is to be said.
+    fn is_told(&self, cursor: &Cursor, road: Road) -> bool {
+        let brings_nothing = self.access.read && self.after == self.to.n;
+        match road {
+            Road::Link => self.cursor.as_ref() != Some(cursor),
+            Road::Pack => self.cursor.is_none() || !(brings_nothing || cursor.ranges.is_empty()),
+        }
     }
 }
 
-fn cursor_at(life: &Life, place: &Place, n: u64, chain: [u8; 8], digest: Digest) -> Cursor {
-    let ranges = if n == 0 { Vec::new() } else { vec![(1, n)] };
+fn cursor_at(life: &Life, place: &Place, (from, n): (u64, u64), chain: [u8; 8], digest: Digest) -> Cursor {
+    let ranges = if n < from { Vec::new() } else { vec![(from, n)] };
     Cursor { compartment: place.name.clone(), epoch: life.epoch, ranges, chain, digest }
 }
 
@@ -99,11 +116,12 @@ impl Service {
             };
             sent += feed.sent;
             more |= feed.cursor.as_ref().is_none_or(|(_, is_all)| !is_all);
-            cursors.extend(feed.cursor.map(|(c, _)| c).filter(|c| s.cursor.as_ref() != Some(c)));
+            cursors.extend(feed.cursor.map(|(c, _)| c).filter(|c| s.is_told(c, peer.road)));
         }
         let after = merged(list, cursors.clone());
         let ends = root(&after);
-        if ends != began {
+        // An answer that is carried may never arrive: what a link's exchanges left stays what it is.
+        if ends != began && peer.road == Road::Link {
             // Kept before it is said: the device may come back with it at once.
             self.blocking(move |hq| hq.store.write(|tx| cursor::keep(tx, &device, &began, &ends, &after))).await?;
         }
@@ -123,7 +141,7 @@ impl Service {
         let (mut at, mut sent, mut covered) = (s.after, 0, s.after);
         while s.access.read && at < s.to.n {
             if *left == 0 {
-                return Ok(Ok(Fed { sent, cursor: self.partly(life, s, covered).await? }));
+                return Ok(Ok(Fed { sent, cursor: self.partly(life, s, covered, peer.road).await? }));
             }
             let (place, to, device) = (s.place.clone(), s.to.n, peer.device);
             let began = *life;
@@ -153,20 +171,20 @@ impl Service {
             }
             at = last;
         }
-        Ok(Ok(Fed { sent, cursor: Some((s.reached(life), true)) }))
+        Ok(Ok(Fed { sent, cursor: Some((s.reached(life, peer.road), true)) }))
     }
 
     /// Where the device stands when it has the feed up to `n` and no further.
-    async fn partly(&self, life: &Life, s: &Serving, n: u64) -> Result<Option<(Cursor, bool)>> {
+    async fn partly(&self, life: &Life, s: &Serving, n: u64, road: Road) -> Result<Option<(Cursor, bool)>> {
         if n == s.after {
             return Ok(None);
         }
-        let (place, life) = (s.place.clone(), *life);
+        let (place, life, from) = (s.place.clone(), *life, s.begins(road));
         let cursor = self
             .blocking(move |hq| {
                 hq.store.read(|tx| {
                     let chain = feed::chain_at(tx, &place, n)?.map_or([0; 8], |c| chain8(&c));
-                    Ok(cursor_at(&life, &place, n, chain, feed::digest_at(tx, &place, n)?))
+                    Ok(cursor_at(&life, &place, (from, n), chain, feed::digest_at(tx, &place, n)?))
                 })
             })
             .await?;

@@ -75,6 +75,17 @@ struct Peer {
     sealed: AtomicBool,
     /// Who is unlocked, as the hello says.
     officers: Vec<OfficerId>,
+    /// By which road it speaks.
+    road: Road,
+}
+
+/// By which road a device's question came and its answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Road {
+    /// A link: the device hears the answer at once.
+    Link,
+    /// Courier packs: question and answer may be late, lost, or read twice.
+    Pack,
 }
 
 /// What the server is to a device, at one moment.
@@ -114,14 +125,25 @@ impl Service {
 
     /// One exchange with a device whose key was proven. Takes segments as they come and answers each when it is
     /// committed; after the end of the question it sends what the unlocked officers may read and the device lacks.
-    pub async fn sync(&self, device: &Device, mut asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Exchanged> {
+    pub async fn sync(&self, device: &Device, asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Exchanged> {
+        self.exchange(device, asks, answers, Road::Link).await
+    }
+
+    /// The same by either road.
+    pub(crate) async fn exchange(
+        &self,
+        device: &Device,
+        mut asks: Receiver<Ask>,
+        answers: &Sender<Answer>,
+        road: Road,
+    ) -> Result<Exchanged> {
         let mut exchanged = Exchanged::default();
         let Some(Ask::Hello(hello)) = asks.recv().await else {
             return Ok(exchanged);
         };
         let (id, root) = (device.id, hello.root);
         let mut is_anew = false;
-        if let Some(lineage) = hello.lineage {
+        if let Some(lineage) = hello.lineage.filter(|_| road == Road::Link) {
             // Kept before it is answered, and before anything that a copy brings.
             let anew = self.blocking(move |hq| hq.store.write(|tx| lineage::follow(hq, tx, &id, &lineage))).await?;
             if let Some(digit) = anew {
@@ -139,6 +161,7 @@ impl Service {
             short: (goes_on && known.as_ref().is_some_and(is_of_this_life)).then_some(epoch),
             sealed: AtomicBool::new(false),
             officers: hello.officers.clone(),
+            road,
         };
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;

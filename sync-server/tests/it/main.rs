@@ -13,6 +13,7 @@ mod files;
 mod lives;
 mod matrix;
 mod overtls;
+mod packs;
 mod projection;
 mod replica;
 mod support;
