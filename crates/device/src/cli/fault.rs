@@ -1,6 +1,7 @@
 //! Why a command did not do what it was asked: status, code and sentence. Never a sentence that holds a record.
 
 use daftar_device::Error;
+use daftar_device::pack::PackError;
 use daftar_device::peer::PeerError;
 use daftar_device::sync::{LinkError, SyncError};
 
@@ -106,6 +107,20 @@ impl From<PeerError> for Fault {
             | PeerError::Protocol(_)
             | PeerError::Stopped
             | PeerError::Search(_) => NO_LINK,
+        };
+        Self::new(status, e.code(), e.to_string())
+    }
+}
+
+impl From<PackError> for Fault {
+    fn from(e: PackError) -> Self {
+        let status = match e {
+            PackError::Store(e) => return e.into(),
+            PackError::NotForUs(_) | PackError::Writer(_) | PackError::Broken(_) | PackError::Late(_) | PackError::Exists(_) => REFUSED,
+            PackError::File(ref e) if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
+                STORAGE_FULL
+            }
+            PackError::File(_) => REFUSED,
         };
         Self::new(status, e.code(), e.to_string())
     }

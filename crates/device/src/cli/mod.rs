@@ -8,6 +8,7 @@ mod fault;
 mod files;
 mod import;
 mod out;
+mod pack;
 mod peers;
 mod read;
 mod status;
@@ -120,6 +121,9 @@ enum Command {
         after_help = "Examples:\n  daftar --home ~/notebook peers\n  daftar --home ~/notebook peers --listen\n  daftar --home ~/notebook peers --sync\n  daftar --home ~/notebook peers --listen 192.168.4.1:4747 --once\n  daftar --home ~/other peers --sync 192.168.4.1:4747"
     )]
     Peers(peers::Peers),
+    /// Courier packs: what a stick carries to headquarters and back, or to another device.
+    #[command(subcommand)]
+    Pack(pack::Pack),
     /// Say what waits, what is in conflict and what each compartment holds.
     #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
     Status,
@@ -181,6 +185,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Sync(c) if c.locked => sync::run_locked(&common.device()?, out),
         Command::Sync(_) => sync::run(&common.unlocked()?, out),
         Command::Peers(c) => c.run(&common.unlocked()?, out),
+        Command::Pack(c) => c.run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),
     }

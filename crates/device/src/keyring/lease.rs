@@ -122,6 +122,27 @@ impl Keyring {
         Ok(())
     }
 
+    /// Headquarters' time of the newest word of it that was heard to its end, by whatever road.
+    pub(crate) fn newest_word_ms(&self) -> Result<u64> {
+        let carried: Option<i64> = self.conn().query_row("SELECT carried_ms FROM lineage", [], |r| r.get(0))?;
+        let heard = self.contact()?.and_then(|c| c.hq_time_ms);
+        Ok(heard.max(carried.map(uint)).unwrap_or(0))
+    }
+
+    /// An answer that came by courier was read to its end, and is newer than all that was heard: leases are counted from when headquarters
+    /// said it. It sets no clock, for nobody knows how long it was on its way.
+    pub(crate) fn carried(&self, hq_time_ms: u64, officer: &OfficerId, grants: &BTreeMap<String, Option<u64>>) -> Result<()> {
+        self.db.write(|tx| {
+            tx.execute("UPDATE lineage SET carried_ms = max(?1, coalesce(carried_ms, 0))", [int(hq_time_ms)])?;
+            renew(tx, officer, hq_time_ms, grants)
+        })?;
+        let mut lease = self.lease();
+        lease.seen_ms = lease.seen_ms.max(hq_time_ms);
+        drop(lease);
+        self.doors_changed();
+        Ok(())
+    }
+
     /// Doors changed: the next lease's end is to be looked up.
     pub(super) fn doors_changed(&self) {
         self.lease().next_end_ms = None;

@@ -40,7 +40,8 @@ pub(crate) use outbox::ToBox;
 pub use pin::PIN_CHARS_MIN;
 pub(crate) use revoke::Revoked;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql"))];
+const MIGRATIONS: &[M<'static>] =
+    &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql")), M::up(include_str!("4.sql"))];
 
 /// What protects the device's own private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,11 @@ impl Keyring {
         })
     }
 
+    /// What is for headquarters alone is sealed to this.
+    pub(crate) fn hq_sealing(&self) -> Result<SealingKey> {
+        Ok(self.device_and_hq()?.1)
+    }
+
     fn device_and_hq(&self) -> Result<([u8; 16], SealingKey)> {
         let row =
             self.conn().query_row("SELECT device, server_sealing FROM device WHERE device IS NOT NULL", [], |r| Ok((r.get(0)?, r.get(1)?)));

@@ -1,14 +1,20 @@
 //! Courier packs: what a device and headquarters, or two devices, would say to each other, in one file that somebody carries. Written whole
 //! or not at all, verified before anything in it is read. Never opens a socket, and never moves the device's lineage.
 
-use std::path::Path;
-use std::sync::Arc;
+mod answer;
+mod file;
+mod gift;
+mod question;
+mod read;
 
-use daftar_wire::pack::Purpose;
+pub use daftar_wire::pack::Purpose;
 
 use crate::sync::SyncError;
-use crate::vault::Store;
 use crate::{Error, WireError};
+
+pub use gift::write as write_gift;
+pub use question::write as write_question;
+pub use read::read;
 
 /// How far the writing or reading of a pack is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,16 +117,4 @@ impl From<WireError> for PackError {
     fn from(e: WireError) -> Self {
         Self::Broken(format!("this is no courier pack, or it was cut or changed on the way ({e})"))
     }
-}
-
-/// Writes a question for headquarters: all that this device would say in an exchange. `replace`: a file of that name may go.
-pub async fn write_question(store: &Arc<Store>, path: &Path, replace: bool, progress: Told<'_>) -> Result<PackWritten, PackError> {
-    let _ = (store, path, replace, progress);
-    Err(Error::Unexpected("not yet".into()).into())
-}
-
-/// Reads an answer of headquarters or a gift of another device. Twice, late or out of order it changes nothing.
-pub async fn read(store: &Arc<Store>, path: &Path, progress: Told<'_>) -> Result<PackRead, PackError> {
-    let _ = (store, path, progress);
-    Err(Error::Unexpected("not yet".into()).into())
 }

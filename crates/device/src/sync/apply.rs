@@ -12,6 +12,7 @@ use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinHandle;
 
+use super::Road;
 use crate::Error;
 use crate::vault::{AppliedItem, Store, Taken, Via};
 
@@ -32,29 +33,31 @@ enum Job {
 
 /// Changes written down so far in a sync, for the bar on the screen and the report.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) receipted: AtomicU64,
-    pub(super) received: AtomicU64,
+pub(crate) struct Tally {
+    pub(crate) receipted: AtomicU64,
+    pub(crate) received: AtomicU64,
 }
 
 /// What the writers found.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Streams that were receipted with a head that is none of ours.
-    pub(super) foreign: Vec<StreamId>,
+    pub(crate) foreign: Vec<StreamId>,
     /// Headquarters wants something that is here.
-    pub(super) wanted: bool,
+    pub(crate) wanted: bool,
+    /// Entries of feeds that were not taken.
+    pub(crate) refused: u64,
 }
 
 /// The writers, each with its own queue.
-pub(super) struct Writers {
+pub(crate) struct Writers {
     queues: Vec<Sender<Job>>,
     tasks: Vec<JoinHandle<Result<Written, Error>>>,
     assigned: HashMap<Compartment, usize>,
 }
 
 impl Writers {
-    pub(super) fn start(store: &Arc<Store>, tally: &Arc<Tally>) -> Self {
+    pub(crate) fn start(store: &Arc<Store>, tally: &Arc<Tally>, road: Road) -> Self {
         let (mut queues, mut tasks) = (Vec::new(), Vec::new());
         for _ in 0..WRITERS {
             let (queue, mut jobs) = channel(PAGES_WAITING);
@@ -63,7 +66,7 @@ impl Writers {
             tasks.push(tokio::task::spawn_blocking(move || {
                 let mut written = Written::default();
                 while let Some(job) = jobs.blocking_recv() {
-                    write(&store, job, &tally, &mut written)?;
+                    write(&store, job, &tally, &mut written, road)?;
                 }
                 Ok(written)
             }));
@@ -78,13 +81,13 @@ impl Writers {
         let _ = self.queues[writer].send(job).await;
     }
 
-    pub(super) async fn receipt(&mut self, r: Receipted, bytes: Arc<Vec<u8>>) {
+    pub(crate) async fn receipt(&mut self, r: Receipted, bytes: Arc<Vec<u8>>) {
         let compartment = r.stream.compartment.clone();
         self.give(&compartment, Job::Receipt(r, bytes)).await;
     }
 
     /// The reference is written before anything else goes on: it says whose keys the other pages are checked with.
-    pub(super) async fn page(&mut self, compartment: Compartment, items: Vec<AppliedItem>) {
+    pub(crate) async fn page(&mut self, compartment: Compartment, items: Vec<AppliedItem>) {
         let is_reference = compartment == Compartment::reference();
         self.give(&compartment.clone(), Job::Page(compartment.clone(), items)).await;
         if is_reference {
@@ -94,22 +97,22 @@ impl Writers {
         }
     }
 
-    pub(super) async fn loose(&mut self, segment: Box<Segment>) {
+    pub(crate) async fn loose(&mut self, segment: Box<Segment>) {
         let compartment = segment.stream.compartment.clone();
         self.give(&compartment, Job::Loose(segment)).await;
     }
 
-    pub(super) async fn want(&mut self, stream: StreamId, from: u64) {
+    pub(crate) async fn want(&mut self, stream: StreamId, from: u64) {
         self.give(&stream.compartment.clone(), Job::Want(stream, from)).await;
     }
 
-    pub(super) async fn end(&mut self, cursor: Cursor) {
+    pub(crate) async fn end(&mut self, cursor: Cursor) {
         let compartment = cursor.compartment.clone();
         self.give(&compartment, Job::End(cursor)).await;
     }
 
     /// Waits until all is written.
-    pub(super) async fn finish(self) -> Result<Written, Error> {
+    pub(crate) async fn finish(self) -> Result<Written, Error> {
         drop(self.queues);
         let mut all = Written::default();
         let mut failed = None;
@@ -118,6 +121,7 @@ impl Writers {
                 Ok(Ok(w)) => {
                     all.foreign.extend(w.foreign);
                     all.wanted |= w.wanted;
+                    all.refused += w.refused;
                 }
                 Ok(Err(e)) => failed = Some(e),
                 Err(_) => failed = Some(Error::Unexpected("a writer stopped".into())),
@@ -127,7 +131,11 @@ impl Writers {
     }
 }
 
-fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Result<(), Error> {
+fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Road) -> Result<(), Error> {
+    let apply = |c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>| match road {
+        Road::Link => store.apply(c, items, end),
+        Road::Pack { .. } => store.apply_carried(c, items, end),
+    };
     match job {
         Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
             Ok(Taken::Changes(n)) if r.stream.device == store.device().id => {
@@ -155,14 +163,15 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Resul
             }
         }
         Job::Page(compartment, items) => {
-            let applied = store.apply(&compartment, &items, None)?;
+            let applied = apply(&compartment, &items, None)?;
+            written.refused += applied.refused.len() as u64;
             tally.received.fetch_add(applied.changes, Ordering::Relaxed);
             for refusal in &applied.refused {
                 tracing::warn!(compartment = %compartment, ?refusal, "an entry of the feed was not taken; it is asked for again");
             }
         }
         Job::End(cursor) => {
-            if store.apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
+            if apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
                 tracing::warn!(compartment = %cursor.compartment, "headquarters' digest is another; heads are compared");
             }
         }

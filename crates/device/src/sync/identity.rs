@@ -10,28 +10,28 @@ use crate::vault::Store;
 
 /// What an answer said of this device's identity. It is acted on when the answer has ended, whole or cut, so that its receipts come first.
 #[derive(Debug, Default)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// The device was cloned or put back.
-    pub(super) anew: bool,
+    pub(crate) anew: bool,
     /// Streams that went two ways.
-    pub(super) forked: BTreeSet<StreamId>,
+    pub(crate) forked: BTreeSet<StreamId>,
     /// Streams that were receipted with a head that is none of ours.
-    pub(super) foreign: BTreeSet<StreamId>,
+    pub(crate) foreign: BTreeSet<StreamId>,
 }
 
 /// What was done about that so far in a sync.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(crate) struct Settled {
     /// Where a new stream was begun because of a foreign head.
     begun: BTreeSet<Compartment>,
     /// A stream that was begun since and has a foreign head again: whoever answers does not hold what we sent.
-    pub(super) unheard: Option<StreamId>,
+    pub(crate) unheard: Option<StreamId>,
 }
 
 impl Identity {
     /// Begins new streams where that was told; true if anything waits that may wait in one of them. A stream that is ended already, or another
     /// device's, is only compared.
-    pub(super) fn settle(self, store: &Store, mut settled: Settled) -> Result<(Settled, bool), Error> {
+    pub(crate) fn settle(self, store: &Store, mut settled: Settled) -> Result<(Settled, bool), Error> {
         let told = self.anew || !self.forked.is_empty() || !self.foreign.is_empty();
         for stream in &self.forked {
             if store.writes_to(stream)? {

@@ -11,18 +11,18 @@ use super::apply::{Tally, Writers};
 use super::identity::Identity;
 use super::run::blocking;
 use super::session::{Session, Step};
-use super::{Progress, SyncError, access};
+use super::{Progress, Road, SyncError, access};
 use crate::vault::Store;
 
 /// Who is told how far it is.
-pub(super) struct Told<'a> {
-    pub(super) to_send: u64,
-    pub(super) tally: Arc<Tally>,
-    pub(super) progress: &'a (dyn Fn(Progress) + Send + Sync),
+pub(crate) struct Told<'a> {
+    pub(crate) to_send: u64,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) progress: &'a (dyn Fn(Progress) + Send + Sync),
 }
 
 impl Told<'_> {
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
         (self.progress)(Progress {
             to_send: self.to_send,
@@ -33,20 +33,22 @@ impl Told<'_> {
 }
 
 /// What an answer came to.
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// Segments that the server did not take.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
+    /// Entries of feeds that were not taken here.
+    pub(crate) untaken: u64,
     /// What it said of this device's identity.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     /// Something waits again that did not: the server wants it, or has another life.
-    pub(super) news: bool,
+    pub(crate) news: bool,
     /// Its end, and whether it did not know the root.
-    pub(super) outcome: Result<(End, bool), SyncError>,
+    pub(crate) outcome: Result<(End, bool), SyncError>,
 }
 
 /// Listens until the answer ends, whole or cut.
-pub(super) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, told: &Told<'_>) -> Result<Heard, SyncError> {
-    let mut listener = Listener::new(store, &told.tally)?;
+pub(crate) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, told: &Told<'_>, road: Road) -> Result<Heard, SyncError> {
+    let mut listener = Listener::new(store, &told.tally, road)?;
     let mut reader = FrameReader::default();
     let mut trouble = None;
     'pieces: while let Some(piece) = heard.recv().await {
@@ -72,6 +74,7 @@ pub(super) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, tol
 
 struct Listener<'a> {
     store: &'a Arc<Store>,
+    road: Road,
     session: Session,
     writers: Writers,
     identity: Identity,
@@ -82,11 +85,12 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>) -> Result<Self, SyncError> {
+    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>, road: Road) -> Result<Self, SyncError> {
         Ok(Self {
             session: Session::new(store.device().server_key()?),
-            writers: Writers::start(store, tally),
+            writers: Writers::start(store, tally, road),
             store,
+            road,
             identity: Identity::default(),
             news: false,
             root_unknown: false,
@@ -97,6 +101,10 @@ impl<'a> Listener<'a> {
 
     async fn take(&mut self, steps: Vec<Step>, told: &Told<'_>) -> Result<(), SyncError> {
         for step in steps {
+            if self.is_past(&step) {
+                tracing::info!("an old word of headquarters is passed over: it has spoken since");
+                continue;
+            }
             match step {
                 Step::Receipted(receipt) => self.receipted(receipt).await?,
                 Step::Short(short) => match blocking(self.store, move |s| s.whole_receipt(short)).await? {
@@ -140,6 +148,25 @@ impl<'a> Listener<'a> {
         Ok(())
     }
 
+    /// Whether something newer may have been said since.
+    fn is_past(&self, step: &Step) -> bool {
+        let is_news = match self.road {
+            Road::Link => true,
+            Road::Pack { is_news } => is_news,
+        };
+        match step {
+            Step::Receipted(_) | Step::Short(_) | Step::Page(..) | Step::Loose(_) | Step::Refused(..) | Step::Ended(_) => false,
+            Step::Granted(..)
+            | Step::Want(..)
+            | Step::RootUnknown
+            | Step::Anew(_)
+            | Step::Forked(_)
+            | Step::Revoked(_)
+            | Step::NewEpoch(_)
+            | Step::Reopened(_) => !is_news,
+        }
+    }
+
     async fn receipted(&mut self, receipt: Receipt) -> Result<(), SyncError> {
         self.epoch(receipt.epoch).await?;
         let bytes = Arc::new(receipt.write());
@@ -152,6 +179,9 @@ impl<'a> Listener<'a> {
     /// The server's life as it says itself; another one than is known is taken up before anything that it says.
     async fn epoch(&mut self, epoch: Epoch) -> Result<(), SyncError> {
         if self.store.epoch() != epoch {
+            if self.road == (Road::Pack { is_news: false }) {
+                return Err(daftar_wire::WireError::Malformed("words of another life of headquarters' server").into());
+            }
             self.news = true;
             blocking(self.store, move |s| s.adopt_epoch(epoch)).await?;
         }
@@ -166,6 +196,6 @@ impl<'a> Listener<'a> {
             (None, Some(end)) => Ok((end, self.root_unknown)),
             (None, None) => Err(SyncError::Cut),
         };
-        Ok(Heard { refused: self.refused, identity: self.identity, news: self.news || written.wanted, outcome })
+        Ok(Heard { refused: self.refused, untaken: written.refused, identity: self.identity, news: self.news || written.wanted, outcome })
     }
 }

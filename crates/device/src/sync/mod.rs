@@ -24,7 +24,24 @@ pub use run::run;
 pub use session::{Session, Step};
 pub use transport::{LinkError, Transport};
 
+pub(crate) use identity::Settled;
+pub(crate) use listen::{Told, listen};
+pub(crate) use run::blocking;
+pub(crate) use send::{Base, Question, send};
+
 use serde::Serialize;
+
+/// By which road headquarters' words come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Road {
+    /// They are said now.
+    Link,
+    /// A courier brought them. Old ones say nothing of who may read what or of who this device is: receipts and entries of feeds alone count.
+    Pack {
+        /// They are newer than all that was heard.
+        is_news: bool,
+    },
+}
 
 /// What one sync did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

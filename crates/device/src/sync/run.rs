@@ -13,7 +13,7 @@ use super::identity::Settled;
 use super::listen::{Told, listen};
 use super::send::{Base, Question, send};
 use super::transport::Transport;
-use super::{Progress, SyncError, SyncReport};
+use super::{Progress, Road, SyncError, SyncReport};
 use crate::Error;
 use crate::vault::{ContactOutcome, Store};
 
@@ -92,7 +92,7 @@ async fn exchange_all<T: Transport>(
     let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress };
     let heads = blocking(store, Store::differing).await?;
     let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
-    let mut question = Question { base: Base::Confirmed, heads, lineage: None };
+    let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false };
     loop {
         report.requests += 1;
         let after = exchange(store, transport, &question, &mut rounds.settled, &mut report, &told).await?;
@@ -144,7 +144,7 @@ impl Rounds {
         if after.root_unknown && asked.base == Base::Confirmed {
             return Some(Question { base: Base::Nothing, lineage: after.lineage, ..asked });
         }
-        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None });
+        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None, is_carried: false });
         if after.end.more {
             return question(Vec::new());
         }
@@ -177,7 +177,7 @@ async fn exchange<T: Transport>(
         let (store, sent, question) = (store.clone(), sent.clone(), question.clone());
         move || send(&store, question, said, &asks, &sent)
     });
-    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listen(store, heard, told));
+    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listen(store, heard, told, Road::Link));
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
     let heard = listened?;
@@ -228,7 +228,7 @@ fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {
     list
 }
 
-pub(super) async fn blocking<R: Send + 'static>(
+pub(crate) async fn blocking<R: Send + 'static>(
     store: &Arc<Store>,
     f: impl FnOnce(&Store) -> Result<R, Error> + Send + 'static,
 ) -> Result<R, SyncError> {

@@ -17,25 +17,27 @@ const ENCODERS_MAX: usize = 4;
 
 /// What a request is to say.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// With what its hello begins.
-    pub(super) base: Base,
+    pub(crate) base: Base,
     /// Compartments of which it says all that is held.
-    pub(super) heads: Vec<Compartment>,
+    pub(crate) heads: Vec<Compartment>,
     /// A lineage that the server may not have taken up, to be said although nothing may wait any more.
-    pub(super) lineage: Option<Lineage>,
+    pub(crate) lineage: Option<Lineage>,
+    /// A courier takes it: it may be lost or late, and does not move the lineage.
+    pub(crate) is_carried: bool,
 }
 
 /// With what the hello begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Base {
+pub(crate) enum Base {
     /// The root of the list that the last completed exchange left.
     Confirmed,
     /// Zeros and all cursors.
     Nothing,
 }
 
-pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
+pub(crate) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     let confirmed = match base {
         Base::Confirmed => store.confirmed()?,
         Base::Nothing => Vec::new(),
@@ -50,7 +52,7 @@ pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
 
 /// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives the lineage that went along.
 /// Blocks; returns early when nobody listens any more.
-pub(super) fn send(
+pub(crate) fn send(
     store: &Arc<Store>,
     question: Question,
     words: Vec<Ask>,
@@ -64,7 +66,7 @@ pub(super) fn send(
         offered.extend(store.offered(&c)?);
     }
     let brings = !waiting.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
-    let lineage = if brings { Some(store.lineage()?) } else { question.lineage };
+    let lineage = if brings && !question.is_carried { Some(store.lineage()?) } else { question.lineage };
     let hello = Hello { lineage, ..hello(store, question.base)? };
     for ask in [Ask::Hello(hello)].into_iter().chain(words) {
         if asks.blocking_send(ask.write()).is_err() {

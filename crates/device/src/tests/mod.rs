@@ -10,6 +10,7 @@ mod identity;
 mod lease;
 mod officers;
 mod opening;
+mod packs;
 mod peer;
 mod reference;
 mod repair;

@@ -63,6 +63,23 @@ pub struct Applied {
     pub refused: Vec<Refusal>,
 }
 
+/// By which road an entry of a feed came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Road {
+    /// It goes on from where this device stood a moment ago.
+    Link,
+    /// It goes on from where this device stood when it asked.
+    Pack,
+}
+
+/// Where a page of a pack leads to.
+struct Reached {
+    known: Option<Cursor>,
+    ranges: cursor::Ranges,
+    holes: cursor::Ranges,
+    chains: Vec<(u64, [u8; 8])>,
+}
+
 /// A segment that can be read, with its writer's keys where they are known.
 pub(super) struct Readable {
     pub(super) segment: Segment,
@@ -72,6 +89,16 @@ pub(super) struct Readable {
 impl Store {
     /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards.
     pub fn apply(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
+        self.apply_by(c, items, end, Road::Link)
+    }
+
+    /// The same of what a courier brought: it may be late, and need not go on from where this device stands. What fits is taken, and the cursor
+    /// says what is here and no more.
+    pub fn apply_carried(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
+        self.apply_by(c, items, end, Road::Pack)
+    }
+
+    fn apply_by(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>, road: Road) -> Result<Applied> {
         let nothing = Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() };
         // What is closed is asked for again when its key has been handed over, or its file is whole; what was taken back is not.
         if self.vault(c).is_err() || self.is_closed(c) {
@@ -84,7 +111,7 @@ impl Store {
         }
         let erases = |i: &AppliedItem| matches!(&i.what, AppliedWhat::Rulings(v) if v.rulings.iter().any(|r| r.verdict == Verdict::Erased));
         let (done, refused, end_mismatch) = self.within(c, |vault| {
-            let done = vault.write(|tx| self.take_page(tx, c, items, segments, end))?;
+            let done = vault.write(|tx| self.take_page(tx, c, items, segments, end, road))?;
             if items.iter().any(erases) {
                 // What was erased shall not stay in the log of writes either.
                 vault.empty_log()?;
@@ -103,9 +130,14 @@ impl Store {
         items: &[AppliedItem],
         segments: Vec<Option<Readable>>,
         end: Option<&Cursor>,
+        road: Road,
     ) -> Result<(Done, Vec<Refusal>, bool)> {
         let mut page = Page::begin(tx, c, Via::Headquarters, self.info.id)?;
-        let known = cursor::cursor(tx)?;
+        let known = match road {
+            Road::Link => cursor::cursor(tx)?,
+            // In another life the numbers stand for something else.
+            Road::Pack => cursor::cursor(tx)?.filter(|k| k.epoch == self.epoch()),
+        };
         let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
         let mut holes = cursor::holes(tx)?;
         let mut refused = Vec::new();
@@ -122,12 +154,19 @@ impl Store {
             cursor::add(&mut ranges, (item.from, item.n));
             chains.push((item.n, item.chain));
             if let Err((stream, why)) = outcome {
-                tracing::error!(compartment = %c, n = item.n, why, "an entry of the feed was not taken");
+                match road {
+                    Road::Link => tracing::error!(compartment = %c, n = item.n, why, "an entry of the feed was not taken"),
+                    Road::Pack => tracing::warn!(compartment = %c, n = item.n, why, "an entry of a pack was not taken"),
+                }
                 cursor::add(&mut holes, (item.n, item.n));
                 refused.push(Refusal { n: item.n, stream, why });
             }
         }
         let done = page.merge()?;
+        if road == Road::Pack {
+            let at = Reached { known, ranges, holes, chains };
+            return Ok((done, refused, self.keep_carried(tx, c, at, end)?));
+        }
         if let Some(last) = items.last() {
             let cursor = Cursor {
                 compartment: c.clone(),
@@ -148,6 +187,33 @@ impl Store {
             cursor::set_cursor(tx, &without(end.clone(), &holes, &chains))?;
         }
         Ok((done, refused, end_mismatch))
+    }
+
+    /// Keeps the cursor that what a courier brought leads to: what was here and what came, ending where the chain is known. True if that is
+    /// all that headquarters had, and it holds another log.
+    fn keep_carried(&self, tx: &Connection, c: &Compartment, at: Reached, end: Option<&Cursor>) -> Result<bool> {
+        let Reached { known, mut ranges, holes, mut chains } = at;
+        for range in end.iter().flat_map(|e| &e.ranges) {
+            cursor::add(&mut ranges, *range);
+        }
+        chains.extend(end.iter().filter_map(|e| Some((e.ranges.last()?.1, e.chain))));
+        if ranges.is_empty() {
+            if let (None, Some(told)) = (known, end) {
+                cursor::set_cursor(tx, told)?;
+            }
+            return Ok(false);
+        }
+        let here = stream::digest_at_hq(tx)?;
+        let whole = end.filter(|e| e.ranges.last().is_some_and(|r| ranges == [(1, r.1)]) && holes.is_empty());
+        let differs = whole.is_some_and(|e| e.digest != here);
+        if whole.is_some() {
+            repair::set_differs(tx, differs)?;
+        }
+        let digest = whole.map_or(here, |e| e.digest);
+        let cursor = Cursor { compartment: c.clone(), epoch: self.epoch(), ranges, chain: [0; 8], digest };
+        cursor::set_holes(tx, &holes)?;
+        cursor::set_cursor(tx, &known_part(cursor, &holes, &chains))?;
+        Ok(differs)
     }
 
     /// Applies a segment outside any feed's order; says how many changes are new here, or why it was not taken.
@@ -246,10 +312,11 @@ impl Store {
 
 /// A cursor that leaves open what was refused. It ends where the feed's chain is known: one that ended elsewhere would look as if it were of
 /// another feed.
-fn without(mut cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
-    if holes.is_empty() {
-        return cursor;
-    }
+fn without(cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
+    if holes.is_empty() { cursor } else { known_part(cursor, holes, chains) }
+}
+
+fn known_part(mut cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
     holes.iter().for_each(|hole| cursor::take_out(&mut cursor.ranges, *hole));
     let is_in = |n: u64| cursor.ranges.iter().any(|r| (r.0..=r.1).contains(&n));
     let (last, chain) = chains.iter().copied().filter(|c| is_in(c.0)).max().unwrap_or((0, [0; 8]));

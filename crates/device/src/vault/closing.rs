@@ -215,9 +215,22 @@ impl Store {
 
     /// How an attempt to reach headquarters went. A finished one begins this officer's leases again.
     pub(super) fn contacted(&self, outcome: &ContactOutcome) -> Result<()> {
+        let grants = match outcome {
+            ContactOutcome::Finished { .. } => self.grants_known()?,
+            ContactOutcome::Failed { .. } => BTreeMap::new(),
+        };
+        self.shared.keyring.contacted(outcome, self.shared.clock.as_ref(), Some((&self.officer(), &grants)))
+    }
+
+    /// An answer of headquarters that came by courier was read to its end, and is newer than all that was heard before.
+    pub(crate) fn carried(&self, hq_time_ms: u64) -> Result<()> {
+        self.shared.keyring.carried(hq_time_ms, &self.officer(), &self.grants_known()?)
+    }
+
+    /// When the officer's grants end by their records, by file.
+    fn grants_known(&self) -> Result<BTreeMap<String, Option<u64>>> {
         let mut grants: BTreeMap<String, Option<u64>> = BTreeMap::new();
-        let reached = matches!(outcome, ContactOutcome::Finished { .. });
-        for c in self.compartments().iter().filter(|c| reached && !self.is_closed(c)) {
+        for c in self.compartments().iter().filter(|c| !self.is_closed(c)) {
             let vault = self.vault(c)?;
             if let Some(grant) = grants::granted(&vault.conn(), &self.officer(), &self.info.server)? {
                 grants.insert(vault.name().to_owned(), grant.until_ms);
@@ -231,7 +244,7 @@ impl Store {
             let last = grants.values().copied().reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
             grants.insert(file, last);
         }
-        self.shared.keyring.contacted(outcome, self.shared.clock.as_ref(), Some((&self.officer(), &grants)))
+        Ok(grants)
     }
 
     fn reference_file(&self) -> Option<String> {

@@ -111,6 +111,11 @@ impl DeviceInfo {
         Ok(verifying_key(&self.server_signing)?)
     }
 
+    /// The device's Ed25519 key.
+    pub(crate) fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
     /// The device's Ed25519 key in PKCS#8 (DER), for mutual TLS.
     pub fn key_pkcs8(&self) -> Vec<u8> {
         [&PKCS8_ED25519[..], self.signing.as_bytes()].concat()

@@ -27,6 +27,8 @@ pub struct OtherDevice {
     pub id: DeviceId,
     /// What people call it.
     pub name: String,
+    /// Its Ed25519 key, where the reference says one.
+    pub signing: Option<[u8; 32]>,
     /// False once it was struck off.
     pub is_active: bool,
     /// Who uses it.
@@ -47,27 +49,31 @@ pub struct OtherOfficer {
 impl Store {
     /// A device by the key of its certificate; `None`: the reference here does not know it.
     pub fn other_device_with_key(&self, key: &[u8; 32]) -> Result<Option<OtherDevice>> {
-        self.other(|conn, server| {
+        Ok(self.all_devices()?.into_iter().find(|d| d.signing == Some(*key)))
+    }
+
+    /// The devices of this name.
+    pub fn other_devices_named(&self, name: &str) -> Result<Vec<OtherDevice>> {
+        Ok(self.all_devices()?.into_iter().filter(|d| d.id != self.info.id && d.name == name).collect())
+    }
+
+    fn all_devices(&self) -> Result<Vec<OtherDevice>> {
+        self.others(|conn, server| {
             let sql = format!("SELECT {} FROM record WHERE kind = ?1", record::COLUMNS);
             let mut rows = conn.prepare_cached(&sql)?;
             let rows = rows.query_map([Kind::Device.number()], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            for row in rows {
-                if let Some(state) = of_headquarters(conn, &row, server)?
-                    && DeviceView(&state.fields).signing_key() == Some(&key[..])
-                {
-                    return Ok(Some((row, state)));
-                }
-            }
-            Ok(None)
+            let known = rows.into_iter().map(|row| Ok(of_headquarters(conn, &row, server)?.map(|state| (row, state))));
+            known.filter_map(Result::transpose).collect()
         })
     }
 
     /// A device by its identity; `None`: the reference here does not know it.
     pub fn other_device(&self, device: &DeviceId) -> Result<Option<OtherDevice>> {
-        self.other(|conn, server| {
-            let Some(row) = record::find(conn, &RecordId(device.0))? else { return Ok(None) };
-            Ok(of_headquarters(conn, &row, server)?.map(|state| (row, state)))
-        })
+        let found = self.others(|conn, server| {
+            let Some(row) = record::find(conn, &RecordId(device.0))? else { return Ok(Vec::new()) };
+            Ok(of_headquarters(conn, &row, server)?.map(|state| (row, state)).into_iter().collect())
+        });
+        Ok(found?.pop())
     }
 
     /// Who of these may use a compartment by its grants here.
@@ -82,26 +88,30 @@ impl Store {
         })
     }
 
-    fn other(&self, find: impl FnOnce(&Connection, &DeviceId) -> Result<Option<(RecordRow, RecordState)>>) -> Result<Option<OtherDevice>> {
+    fn others(&self, find: impl FnOnce(&Connection, &DeviceId) -> Result<Vec<(RecordRow, RecordState)>>) -> Result<Vec<OtherDevice>> {
         let reference = Compartment::reference();
         if !self.fetching().contains(&reference) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.within(&reference, |vault| {
             let conn = vault.conn();
             let server = &self.info.server;
-            let Some((row, state)) = find(&conn, server)? else { return Ok(None) };
-            let view = DeviceView(&state.fields);
-            let mut officers = Vec::new();
-            for (id, sealing) in enrolled(&state) {
-                officers.push(OtherOfficer { id, sealing, is_active: is_active(&conn, &id, server)? });
+            let mut devices = Vec::new();
+            for (row, state) in find(&conn, server)? {
+                let view = DeviceView(&state.fields);
+                let mut officers = Vec::new();
+                for (id, sealing) in enrolled(&state) {
+                    officers.push(OtherOfficer { id, sealing, is_active: is_active(&conn, &id, server)? });
+                }
+                devices.push(OtherDevice {
+                    id: DeviceId(row.uuid.0),
+                    name: view.name().unwrap_or_default().to_owned(),
+                    signing: view.signing_key().and_then(|k| k.try_into().ok()),
+                    is_active: !state.hidden && view.active() != Some(false),
+                    officers,
+                });
             }
-            Ok(Some(OtherDevice {
-                id: DeviceId(row.uuid.0),
-                name: view.name().unwrap_or_default().to_owned(),
-                is_active: !state.hidden && view.active() != Some(false),
-                officers,
-            }))
+            Ok(devices)
         })
     }
 }
