@@ -10,6 +10,7 @@ mod files;
 mod golden;
 mod identity;
 mod kills;
+mod packs;
 mod peers;
 mod shared_device;
 mod unknown_fields;

@@ -46,8 +46,8 @@ impl Server {
     /// Runs a command on the server's data.
     pub fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(super::bin_dir().join("daftar-server"));
-        // `officer add`, `device revoke`: two words; the data comes behind them.
-        let words = if ["officer", "device"].contains(&args[0]) { 2 } else { 1 };
+        // `officer add` and the like are two words; the data comes behind them.
+        let words = if ["device", "officer", "pack"].contains(&args[0]) { 2 } else { 1 };
         command.args(&args[..words]).arg("--data").arg(&self.data).args(&args[words..]);
         command.output().expect("daftar-server is built")
     }
