@@ -33,7 +33,7 @@ pub type Told<'a> = &'a (dyn Fn(PackProgress) + Send + Sync);
 pub struct PackWritten {
     /// Changes in it.
     pub changes: u64,
-    /// Files, whole or in part.
+    /// Files in it: none yet, for they wait for a link.
     pub files: u64,
     /// The pack's bytes.
     pub bytes: u64,
