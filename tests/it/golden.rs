@@ -3,9 +3,12 @@
 //! Beside each stands a listing of what it says, which `tests/golden/verify.py` checks too, from docs/protocol.md alone.
 //! `DAFTAR_GOLDEN_WRITE=1` writes what `make` holds and the folder lacks.
 
+mod chunks;
 mod listing;
 mod make;
 mod messages;
+mod packs;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -121,6 +124,24 @@ fn golden_exchanges_say_what_their_listings_say() {
 }
 
 #[test]
+fn golden_words_about_files_say_what_their_listings_say() {
+    for (name, listing, bytes) in of("file frames") {
+        assert_eq!(chunks::list(&bytes, listing["way"].as_str().expect("a way")), listing["frames"], "{name}");
+        chunks::check(&name, &bytes, &listing);
+    }
+}
+
+#[test]
+fn golden_packs_are_their_writers_and_open_for_their_readers_alone() {
+    for (name, listing, bytes) in of("pack") {
+        let now = packs::list(&bytes, &listing, &folder());
+        for (key, value) in now.as_object().expect("an object") {
+            assert_eq!(&listing[key], value, "{name} says otherwise than before in `{key}`");
+        }
+    }
+}
+
+#[test]
 fn golden_enrolments_and_codes_say_what_their_listings_say() {
     for what in ["enrol question", "enrol answer", "code"] {
         for (name, listing, bytes) in of(what) {
@@ -170,6 +191,8 @@ fn golden_files_are_only_added() {
         add(&made);
     }
     messages::files(&folder()).iter().for_each(add);
+    // What packs hold are the exchanges that were just written.
+    packs::files(&folder()).iter().for_each(add);
 }
 
 /// A file that is to be there with its listing, `NAME.json`.
