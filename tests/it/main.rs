@@ -10,6 +10,7 @@ mod files;
 mod golden;
 mod identity;
 mod kills;
+mod released;
 mod shared_device;
 mod unknown_fields;
 mod weak;
