@@ -4,6 +4,7 @@ mod bad_input;
 mod clocks;
 mod conflicts;
 mod cuts;
+mod escrow;
 mod exchange;
 mod fake_server;
 mod files;

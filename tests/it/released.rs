@@ -22,7 +22,7 @@ fn databases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/databases")
 }
 
-fn copy(from: &Path, to: &Path, skip: &[&str]) {
+pub fn copy(from: &Path, to: &Path, skip: &[&str]) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the folder can be read").flatten() {
         let name = entry.file_name();
