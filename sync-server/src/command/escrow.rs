@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::escrow::{Report, recover};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cp -a /media/tablet-7/daftar /root/tablet-7 && daftar-server escrow --data D --home /root/tablet-7")]
+#[command(
+    after_help = "Example:\n  cp -a /media/tablet-7/daftar /srv/recovered/tablet-7 && daftar-server escrow --data D --home /srv/recovered/tablet-7"
+)]
 pub(super) struct Escrow {
     /// Headquarters' folder, with its `keys`.
     #[arg(long)]

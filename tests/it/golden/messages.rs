@@ -173,6 +173,13 @@ pub fn unframed(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+/// The same message with a key and a value behind the last of its map; `None`: it is no short map.
+pub fn with_unknown_key(frame: &[u8]) -> Option<Vec<u8>> {
+    let (byte, content) = frame.split_first()?;
+    let head = content.first().filter(|head| (0xa1..0xb7).contains(*head))?;
+    Some([&[*byte, head + 1], &content[1..], &[0x18, 0x63, 0x82, 0x01, 0x61, b'z']].concat())
+}
+
 pub fn list_frames(bytes: &[u8], folder: &Path) -> Json {
     unframed(bytes).iter().map(|f| list_frame(f, folder)).collect()
 }

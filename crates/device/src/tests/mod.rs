@@ -15,4 +15,5 @@ mod repair;
 mod revoke;
 mod saving;
 mod simulated;
+mod versions;
 mod world;
