@@ -1,7 +1,10 @@
 //! A device whose keys are lost, by the real commands: headquarters opens the copy of its home and takes in what was not sent.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use daftar_tests::corpus;
 use daftar_tests::device::Device;
@@ -140,4 +143,58 @@ fn what_nobody_has_the_pin_for_is_recovered_and_a_foreign_home_is_refused_in_pla
     let said = scene.recover(&home, 0);
     assert_eq!((&said["keyring"], &said["trouble"]), (&json!(true), &json!([])), "{said}");
     scene.is_all_there(&records);
+}
+
+/// Only what the device has signed is its word. What it saved and had no time to sign is taken with its own key or left behind, and both are said.
+#[test]
+fn what_a_device_saved_and_never_signed_is_taken_with_its_own_key_or_named_as_left_behind() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Server::init_direct(dir.path());
+    server.start();
+    let device = Device::enrolled(dir.path(), "tablet", &server.officer_everywhere("aziz"));
+    device.json(&["sync"]);
+    let records = corpus::lines(&corpus::write(dir.path(), 600, 8, &[]));
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
+    let mut command = device.command();
+    let mut importing = command.args(["import", &pipe.display().to_string()]).stdout(Stdio::null()).spawn().expect("daftar is built");
+    // The import never sees the end of its file, so that what it has saved by then is signed by nobody.
+    let mut writing = fs::File::options().write(true).open(&pipe).expect("the import opens its file");
+    for portion in records.chunks(200) {
+        portion.iter().for_each(|r| writeln!(writing, "{r}").expect("the import reads"));
+        // What waits is saved when the next line comes after half a second.
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    let recover = |home: &Path| {
+        let out = server.run(&["escrow", "--home", &home.display().to_string(), "--json"]);
+        (out.status.code(), daftar_tests::json(&out))
+    };
+    let sum = |said: &Value, what: &str| -> u64 {
+        said["compartments"].as_object().expect("compartments").values().filter_map(|c| c[what].as_u64()).sum()
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    let (home, unsigned) = loop {
+        std::thread::sleep(Duration::from_secs(2));
+        let home = dir.path().join(format!("copy-{:?}", until.saturating_duration_since(Instant::now())));
+        copy(&device.home, &home, &["lock"]);
+        let lost = home.with_extension("lost");
+        copy(&home, &lost, &["keyring.db", "keyring.db-wal", "keyring.db-shm"]);
+        let (status, said) = recover(&lost);
+        let unsigned = sum(&said, "unsigned");
+        if unsigned >= 256 {
+            assert_eq!((status, sum(&said, "waited"), said["taken"].as_u64()), (Some(1), unsigned, Some(0)), "{said}");
+            assert!(said["trouble"].to_string().contains("had not signed"), "{said}");
+            break (home, unsigned);
+        }
+        assert!(Instant::now() < until, "the import saves nothing: {said}");
+    };
+    importing.kill().expect("killed");
+    importing.wait().expect("ended");
+    let (status, said) = recover(&home);
+    assert_eq!((status, said["taken"].as_u64(), sum(&said, "signed_now")), (Some(0), Some(unsigned), unsigned), "{said}");
+    server.must(&["verify"]);
+    let other = Device::enrolled(dir.path(), "other", &server.officer_everywhere("bobur"));
+    other.json(&["sync"]);
+    let seen: usize = KINDS.iter().map(|k| other.list(k).len()).sum();
+    assert_eq!(seen as u64, unsigned, "another officer reads what was recovered");
 }

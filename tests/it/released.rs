@@ -121,6 +121,19 @@ fn every_released_home_and_server_opens_with_all_that_it_held_and_they_still_wor
 }
 
 #[test]
+fn headquarters_opens_the_home_of_every_released_version_whose_keys_are_lost() {
+    for (dir, frozen, server, says) in released() {
+        let out = server.run(&["escrow", "--home", &frozen.device.home.display().to_string(), "--json"]);
+        assert_eq!(out.status.code(), Some(0), "{}", daftar_tests::told(&out));
+        let said = daftar_tests::json(&out);
+        let team = &said["compartments"]["team/imt-1"];
+        assert_eq!((&said["taken"], &team["files_taken"]), (&says["home"]["waiting"], &json!(1)), "{said}");
+        server.must(&["verify"]);
+        drop(dir);
+    }
+}
+
+#[test]
 fn the_frozen_folders_stay_small() {
     for version in fs::read_dir(databases()).expect("frozen folders").flatten() {
         let bytes = bytes_of(&version.path());

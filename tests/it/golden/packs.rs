@@ -120,11 +120,10 @@ pub fn list(content: &[u8], listing: &Json, folder: &Path) -> Json {
 
 /// The file whose bytes the section holds, or each frame's kind with its segment's file or the SHA-256 of what it says.
 fn list_frames(plain: &[u8], folder: &Path) -> Json {
-    match file_or_bytes(plain, folder) {
-        Json::String(file) if file.starts_with("file:") => file.into(),
-        _ => super::messages::unframed(plain)
-            .iter()
-            .map(|f| json!([f[0], if f[0] == 2 { file_or_bytes(&f[1..], folder) } else { quoted(&Sha256::digest(&f[1..])) }]))
-            .collect(),
+    let whole = file_or_bytes(plain, folder);
+    if whole.as_str().is_some_and(|w| w.starts_with("file:")) {
+        return whole;
     }
+    let list = |f: &Vec<u8>| json!([f[0], if f[0] == 2 { file_or_bytes(&f[1..], folder) } else { quoted(&Sha256::digest(&f[1..])) }]);
+    super::messages::unframed(plain).iter().map(list).collect()
 }
