@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod clocks;
 mod commands;
 mod console;
 mod enrolment;
@@ -17,3 +18,4 @@ mod projection;
 mod replica;
 mod support;
 mod verdicts;
+mod versions;
