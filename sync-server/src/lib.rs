@@ -13,6 +13,7 @@ mod derive;
 pub mod epoch;
 pub mod erase;
 mod error;
+pub mod escrow;
 pub mod hq;
 pub mod http;
 pub mod keys;

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from reader import messages
+import make
+from reader import files, messages, packs, seals
 from reader.base import SEEN, Refused, must, same
 from reader.cbor import cbor_head, decode, encode
 from reader.columns import Bytes
@@ -27,7 +28,9 @@ FILE_CHECKS = {
     "enrol question": messages.check_enrol_question,
     "enrol answer": messages.check_enrol_answer,
     "code": messages.check_code,
-    "seal": messages.check_seal,
+    "seal": seals.check_seal,
+    "file frames": files.check_file_frames,
+    "pack": packs.check_pack,
 }
 LISTING_CHECKS = {"feed": messages.check_feed, "digest": messages.check_digest}
 
@@ -128,7 +131,14 @@ def self_tests(tally: Tally) -> None:
         for data in ("fb3ff8a3d70a3d70a4", "c11a514b67b0", "a20000830101000 0".replace(" ", ""), "3bffffffffffffffff"):
             decode(bytes.fromhex(data))
 
+    def known_xchacha() -> None:
+        """draft-irtf-cfrg-xchacha, 2.2.1."""
+        key = bytes(range(32))
+        found = packs.hchacha20(key, bytes.fromhex("000000090000004a0000000031415927"))
+        same(found.hex(), "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc", "HChaCha20")
+
     tally.run("self: sint", zigzag)
+    tally.run("self: HChaCha20", known_xchacha)
     tally.run("self: CBOR that is not deterministic is refused", strict_cbor)
 
 
@@ -143,9 +153,17 @@ FORMS = {
     *(f"sort {n}" for n in range(10)),
     *(f"keys {n}" for n in range(2)),
     *(f"key {n}" for n in range(3)),
-    *(f"frame {n}" for n in range(1, 9)),
-    *(f"notice {n}" for n in range(1, 5)),
+    *(f"frame {n}" for n in (*range(1, 12), *range(16, 21))),
+    *(f"notice {n}" for n in range(1, 9)),
+    *(f"file question {n}" for n in range(1, 6)),
+    *(f"file answer {n}" for n in (2, 3, *range(5, 11))),
+    *(f"pack {n}" for n in (1, 2, 3)),
 }
+
+
+def made_again(folder: Path) -> None:
+    for name, (data, _) in make.made().items():
+        same((folder / f"{name}.bin").read_bytes(), data, name)
 
 
 def main(words: list[str]) -> int:
@@ -157,6 +175,7 @@ def main(words: list[str]) -> int:
         tally.run(f"{folder.name}: every file has a listing", lambda folder=folder: unlisted(folder))
         for path in sorted(folder.glob("*.json")):
             test_file(tally, path)
+        tally.run(f"{folder.name}: what was made here is made the same again", lambda folder=folder: made_again(folder))
         tally.run(f"{folder.name}: every form of the protocol occurs", lambda: same(FORMS - SEEN, set(), "missing"))
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed else 0

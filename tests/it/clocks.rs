@@ -13,7 +13,7 @@ const YEAR_2099_MS: i64 = 4_083_004_800_000;
 
 /// Milliseconds of UTC by this machine's clock.
 #[expect(clippy::disallowed_methods, reason = "the devices' clocks are set off from the true time")]
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
     i64::try_from(since.as_millis()).expect("and long before the end of time")
 }

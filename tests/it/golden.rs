@@ -3,15 +3,22 @@
 //! Beside each stands a listing of what it says, which `tests/golden/verify.py` checks too, from docs/protocol.md alone.
 //! `DAFTAR_GOLDEN_WRITE=1` writes what `make` holds and the folder lacks.
 
+mod chunks;
 mod listing;
 mod make;
 mod messages;
+mod packs;
+mod words;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use daftar_core::ids::Head;
 use daftar_wire::change::{read_header, read_payload, write_header, write_payload};
+use daftar_wire::enrol::{EnrolRequest, Enrolled};
+use daftar_wire::file::{FileAnswer, FileAsk};
+use daftar_wire::message::{Answer, Ask};
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::{verify_attestation, verifying_key};
 use serde_json::Value as Json;
@@ -121,6 +128,50 @@ fn golden_exchanges_say_what_their_listings_say() {
 }
 
 #[test]
+fn every_golden_message_reads_the_same_with_a_key_that_only_a_later_version_knows() {
+    let mut tried = BTreeSet::new();
+    for (name, listing, content) in of("frames").into_iter().chain(of("file frames")) {
+        for frame in messages::unframed(&content) {
+            let Some(later) = messages::with_unknown_key(&frame) else { continue };
+            let same = match listing["way"].as_str() {
+                Some("question") => FileAsk::read(&later) == FileAsk::read(&frame),
+                Some(_) => FileAnswer::read(&later) == FileAnswer::read(&frame),
+                None if matches!(frame[0], 2 | 9) => Segment::read(&later[1..]) == Segment::read(&frame[1..]),
+                None => (Ask::read(&later), Answer::read(&later)) == (Ask::read(&frame), Answer::read(&frame)),
+            };
+            assert!(same, "{name}: frame {} is read otherwise", frame[0]);
+            tried.insert((listing["way"].to_string(), frame[0]));
+        }
+    }
+    let later = |content: &[u8]| messages::with_unknown_key(&[&[0], content].concat()).expect("a map").split_off(1);
+    for (name, _, content) in of("enrol question") {
+        assert_eq!(EnrolRequest::read(&later(&content)), EnrolRequest::read(&content), "{name}");
+    }
+    for (name, _, content) in of("enrol answer") {
+        assert_eq!(Enrolled::read(&later(&content)), Enrolled::read(&content), "{name}");
+    }
+    assert!(tried.len() >= 18, "only these have maps: {tried:?}");
+}
+
+#[test]
+fn golden_words_about_files_say_what_their_listings_say() {
+    for (name, listing, bytes) in of("file frames") {
+        assert_eq!(chunks::list(&bytes, listing["way"].as_str().expect("a way")), listing["frames"], "{name}");
+        chunks::check(&name, &bytes, &listing);
+    }
+}
+
+#[test]
+fn golden_packs_are_their_writers_and_open_for_their_readers_alone() {
+    for (name, listing, bytes) in of("pack") {
+        let now = packs::list(&bytes, &listing, &folder());
+        for (key, value) in now.as_object().expect("an object") {
+            assert_eq!(&listing[key], value, "{name} says otherwise than before in `{key}`");
+        }
+    }
+}
+
+#[test]
 fn golden_enrolments_and_codes_say_what_their_listings_say() {
     for what in ["enrol question", "enrol answer", "code"] {
         for (name, listing, bytes) in of(what) {
@@ -170,6 +221,8 @@ fn golden_files_are_only_added() {
         add(&made);
     }
     messages::files(&folder()).iter().for_each(add);
+    // What packs hold are the exchanges that were just written.
+    packs::files(&folder()).iter().for_each(add);
 }
 
 /// A file that is to be there with its listing, `NAME.json`.

@@ -213,6 +213,8 @@ fn who_connects_and_says_nothing_is_put_out_and_the_next_is_answered() {
         assert!(matches!(socket.read(&mut [0; 8]), Ok(0) | Err(_)), "nothing is said to who says nothing");
     }
     bobur.json(&["peers", "--sync", &listening.address]);
+    listening.interrupt();
+    assert_eq!(listening.ends(), Some(0), "Ctrl-C ends it as it should end");
 }
 
 #[test]

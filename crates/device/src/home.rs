@@ -1,7 +1,7 @@
 //! A home folder: what lies where, and who has it open. Never reads a record.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +76,22 @@ impl Home {
     /// A compartment's file, by its random name.
     pub fn vault(&self, file: &str) -> PathBuf {
         self.dir.join("vault").join(format!("{file}.db"))
+    }
+
+    /// Keeps a compartment's key, as sealed to headquarters, beside its file: whoever loses the keyring has not lost the way in for
+    /// headquarters. It goes with the file.
+    pub(crate) fn keep_escrow(&self, file: &str, escrow: &[u8]) -> Result<()> {
+        let path = self.dir.join("vault").join(format!("{file}.escrow"));
+        if path.exists() {
+            return Ok(());
+        }
+        let part = path.with_extension("escrow.part");
+        let mut made = File::create(&part)?;
+        private(&part, 0o600)?;
+        made.write_all(escrow)?;
+        made.sync_all()?;
+        fs::rename(&part, &path)?;
+        sync_folder(&self.dir.join("vault"))
     }
 
     /// An officer's own file, by its random name.

@@ -36,6 +36,9 @@ pub enum WireError {
     /// A signature does not hold.
     #[error("the signature of {0} does not hold")]
     Signature(&'static str),
+    /// Of a version that this one does not speak.
+    #[error("{0} of a later version than this one")]
+    Newer(&'static str),
 }
 
 impl From<minicbor::decode::Error> for WireError {

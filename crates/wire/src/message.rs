@@ -80,7 +80,11 @@ impl Ask {
     /// Reads what stood in a frame. `None`: a message that this version does not know, to be passed over.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
         let (kind, body) = bytes.split_first().ok_or(WireError::Malformed("an empty frame"))?;
-        Ok(match *kind {
+        or_passed_over(Self::read_known(*kind, body))
+    }
+
+    fn read_known(kind: u8, body: &[u8]) -> Result<Option<Self>, WireError> {
+        Ok(match kind {
             HELLO => Some(Self::Hello(Hello::read(body)?)),
             SEGMENT => Some(Self::Segment(body.to_vec())),
             END => Some(Self::End),
@@ -94,8 +98,16 @@ impl Ask {
     }
 }
 
+/// A message that names what only a later version knows is passed over, as one that is itself unknown.
+fn or_passed_over<T>(read: Result<Option<T>, WireError>) -> Result<Option<T>, WireError> {
+    match read {
+        Err(WireError::Newer(_)) => Ok(None),
+        read => read,
+    }
+}
+
 pub(crate) fn get_compartment(d: &mut Decoder<'_>) -> Result<Compartment, WireError> {
-    d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))
+    d.str()?.parse().map_err(|_| WireError::Newer("the name of a compartment"))
 }
 
 fn put_stream(e: &mut Enc<'_>, stream: &StreamId) -> Put {

@@ -277,7 +277,7 @@ impl<'a> Parts<'a> {
         let (mut runs, mut heads, mut attestations, mut salts, mut erased) = (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..definite(d.map()?)? {
             match d.u32()? {
-                1 => compartment = Some(d.str()?.parse::<Compartment>().map_err(|_| WireError::Malformed("no name of a compartment"))?),
+                1 => compartment = Some(d.str()?.parse::<Compartment>().map_err(|_| WireError::Newer("the name of a compartment"))?),
                 2 => device = Some(DeviceId(fixed(&mut d)?)),
                 3 => incarnation = Some(Incarnation(fixed(&mut d)?)),
                 4 => first = Some(d.u64()?),

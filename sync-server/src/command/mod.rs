@@ -1,6 +1,7 @@
 //! The command line: words to acts, errors to exit statuses. Never does the work.
 
 mod device;
+mod escrow;
 mod grant;
 mod keeping;
 mod officer;
@@ -90,6 +91,8 @@ enum Act {
     Restore(keeping::Restore),
     /// Erase the payload of a record's changes, or of one change, by order: here, and on every device at its next contact.
     Erase(keeping::Erase),
+    /// Take what was not sent out of the copy of a device's home to which nobody has the PIN any more, or whose keyring is lost.
+    Escrow(escrow::Escrow),
     /// Check every chain and signature of every feed.
     Verify {
         /// Headquarters' folder.
@@ -114,6 +117,7 @@ pub fn run() -> ExitCode {
         Act::Backup(backup) => backup.run(),
         Act::Restore(restore) => restore.run(),
         Act::Erase(erase) => erase.run(),
+        Act::Escrow(escrow) => return escrow.run().unwrap_or_else(|error| ended(Err(error))),
         Act::Verify { data } => return verified(data),
     };
     ended(done)

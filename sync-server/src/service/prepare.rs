@@ -70,6 +70,7 @@ pub(super) fn reason(e: &WireError) -> &'static str {
         WireError::Malformed(_) => "malformed",
         WireError::TooLarge { .. } => "too_large",
         WireError::Signature(_) => "bad_signature",
+        WireError::Newer(_) => "newer",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod clocks;
 mod commands;
 mod console;
 mod enrolment;
@@ -18,3 +19,4 @@ mod projection;
 mod replica;
 mod support;
 mod verdicts;
+mod versions;

@@ -21,16 +21,16 @@ use crate::support::{Device, DeviceKeys, World, held};
 
 const TEAM: &str = "team/imt-1";
 
-struct Running {
-    world: World,
-    address: SocketAddr,
+pub struct Running {
+    pub world: World,
+    pub address: SocketAddr,
     console: SocketAddr,
     ca: Vec<u8>,
     stop: watch::Sender<bool>,
     ended: tokio::task::JoinHandle<()>,
 }
 
-async fn run() -> Running {
+pub async fn run() -> Running {
     let world = World::new();
     world.officer("a", Agency::Moi, "imt-1", Role::Officer);
     let (server, _) = world.serve().await;
@@ -41,7 +41,7 @@ async fn run() -> Running {
     Running { world, address, console, ca, stop, ended }
 }
 
-type Link = TlsStream<TcpStream>;
+pub type Link = TlsStream<TcpStream>;
 
 impl Running {
     fn config(&self, device: Option<&Device>) -> Arc<ClientConfig> {
@@ -65,11 +65,11 @@ impl Running {
         })
     }
 
-    async fn connect(&self, at: SocketAddr, device: Option<&Device>) -> Link {
+    pub async fn connect(&self, at: SocketAddr, device: Option<&Device>) -> Link {
         connect(at, self.config(device)).await
     }
 
-    async fn stopped(self) {
+    pub async fn stopped(self) {
         self.stop.send_replace(true);
         tokio::time::timeout(Duration::from_secs(15), self.ended).await.expect("it stops in time").expect("and well");
     }
@@ -81,12 +81,12 @@ async fn connect(at: SocketAddr, config: Arc<ClientConfig>) -> Link {
     TlsConnector::from(config).connect(name, socket).await.expect("a handshake")
 }
 
-async fn send(link: &mut Link, bytes: &[u8]) {
+pub async fn send(link: &mut Link, bytes: &[u8]) {
     link.write_all(bytes).await.expect("sent");
     link.flush().await.expect("sent");
 }
 
-async fn chunk(link: &mut Link, bytes: &[u8]) {
+pub async fn chunk(link: &mut Link, bytes: &[u8]) {
     let mut piece = format!("{:x}\r\n", bytes.len()).into_bytes();
     piece.extend_from_slice(bytes);
     piece.extend_from_slice(b"\r\n");
@@ -94,7 +94,7 @@ async fn chunk(link: &mut Link, bytes: &[u8]) {
 }
 
 /// Reads until `enough` of what was read so far says so.
-async fn read_until(link: &mut Link, read: &mut Vec<u8>, enough: impl Fn(&[u8]) -> bool) {
+pub async fn read_until(link: &mut Link, read: &mut Vec<u8>, enough: impl Fn(&[u8]) -> bool) {
     let reading = async {
         while !enough(read) {
             assert_ne!(link.read_buf(read).await.expect("readable"), 0, "the answer ends early: {:?}", String::from_utf8_lossy(read));
@@ -120,7 +120,7 @@ async fn ask(link: &mut Link, method: &str, path: &str, body: &[u8]) -> (u16, Ve
 }
 
 /// The messages in a chunked answer so far, and whether it has ended.
-fn answers(read: &[u8]) -> (Vec<Answer>, bool) {
+pub fn answers(read: &[u8]) -> (Vec<Answer>, bool) {
     let Some(mut at) = read.windows(4).position(|w| w == b"\r\n\r\n").map(|p| p + 4) else { return (Vec::new(), false) };
     let (mut reader, mut ended) = (FrameReader::default(), false);
     while let Some(line) = read[at..].windows(2).position(|w| w == b"\r\n") {
@@ -140,9 +140,9 @@ fn answers(read: &[u8]) -> (Vec<Answer>, bool) {
     (all, ended)
 }
 
-const SYNC: &[u8] = b"POST /v1/sync HTTP/1.1\r\nhost: hq\r\ntransfer-encoding: chunked\r\n\r\n";
+pub const SYNC: &[u8] = b"POST /v1/sync HTTP/1.1\r\nhost: hq\r\ntransfer-encoding: chunked\r\n\r\n";
 
-async fn enrolled(running: &Running) -> Device {
+pub async fn enrolled(running: &Running) -> Device {
     let code = running.world.hq.make_code("a", false, 24).expect("a code");
     let keys = DeviceKeys::new();
     let mut link = running.connect(running.address, None).await;

@@ -1,17 +1,12 @@
-"""The exchange, enrolment, feeds and seals (sections 6 and 7), each against its listing."""
+"""The exchange, enrolment and feeds (section 6), each against its listing."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
+from reader import seals
 from reader.base import FRAME_BYTES_MAX, Refused, check_compartment, compartment_digest
 from reader.base import must, must_array, must_bytes, must_keys, must_number, same, saw, sha256, verify
 from reader.cbor import CborReader, decode, encode
@@ -48,7 +43,9 @@ def root_of(cursors: tuple) -> bytes:
 
 
 def check_hello(content: dict, context: dict) -> None:
-    must_keys(content, {1, 2, 3}, {4, 5}, "hello")
+    must_keys(content, {1, 2, 3}, {4, 5, 6}, "hello")
+    tokens = must_array(content.get(6, (bytes(8),)), None, "lineage")
+    must(1 <= len(tokens) <= 2 and all(must_bytes(token, 8, "token") for token in tokens), "a lineage of another length")
     same(content[1], 1, "version")
     for officer in must_array(content[3], None, "officers"):
         must_bytes(officer, 16, "officer")
@@ -91,7 +88,7 @@ def check_rulings(rulings) -> None:
     for ruling in must_array(rulings, None, "rulings"):
         change, verdict, reason = must_array(ruling, 3, "ruling")
         must_bytes(change, 32, "change")
-        must(verdict in (0, 1, 2), "an unknown verdict")
+        must(verdict in (0, 1, 2, 3), "an unknown verdict")
         must(isinstance(reason, str), "a reason is text")
 
 
@@ -105,12 +102,18 @@ def check_verdict(content: dict, context: dict) -> None:
 
 def check_notice(content: tuple, context: dict) -> None:
     must(isinstance(content, tuple) and len(content) > 0, "a notice is an array")
-    shapes = {1: [], 2: [str, bool, bool], 3: [str, bytes, bytes, int], 4: [str, bytes, bytes, int, None]}
+    stream = [str, bytes, bytes]
+    shapes = {1: [], 2: [str, bool, bool], 3: [*stream, int], 4: [*stream, int, None], 5: [int], 6: [*stream, int]}
+    shapes |= {7: [bytes, str, int, bytes], 8: [bytes]}
     must(content[0] in shapes, "an unknown notice")
     saw(f"notice {content[0]}")
     shape = shapes[content[0]]
     must(len(content) == 1 + len(shape), "a notice of a wrong length")
     must(all(sort is None or type(item) is sort for item, sort in zip(content[1:], shape)), "a notice of a wrong shape")
+    if content[0] == 7:
+        verify(context["server_key"], content[4], b"daftar revocation 1", encode(content[1:4]))
+    if content[0] == 8:
+        must_bytes(content[1], 16, "epoch")
 
 
 def check_end(content: dict, context: dict) -> None:
@@ -121,7 +124,79 @@ def check_end(content: dict, context: dict) -> None:
     must(content.get(3, True) is True, "more is true or absent")
 
 
+def check_short(content: tuple, context: dict) -> None:
+    """What is left out is known to whoever asked; the signature is that of the whole."""
+    time, streams, signature = must_array(content, 3, "a short receipt")
+    whole = []
+    for line in must_array(streams, None, "streams"):
+        compartment, up_to, backed_up = must_array(line, 3, "stream")
+        check_compartment(compartment)
+        must(compartment in context["own"], "a stream that the device does not have")
+        device, incarnation, head = context["own"][compartment]
+        whole.append((compartment, device, incarnation, up_to, head, backed_up))
+    verify(context["server_key"], signature, b"daftar receipt 1", encode((context["epoch"], time, tuple(whole))))
+
+
+def check_heads(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2}, set(), "heads")
+    check_compartment(content[1])
+    for branch in must_array(content[2], None, "branches"):
+        device, incarnation, split, n, head = must_array(branch, 5, "branch")
+        must_bytes(device, 16, "device"), must_bytes(incarnation, 16, "incarnation"), must_bytes(head, 32, "head")
+        must_number(n, "n")
+        if split is not None:
+            must_bytes(split, 32, "split")
+
+
+def check_purged(content: dict, context: dict) -> None:
+    must_keys(content, {1, 2, 3, 4, 5}, set(), "a purge receipt")
+    officer, compartment, time, removed = (content[key] for key in range(1, 5))
+    must_bytes(officer, 16, "officer"), check_compartment(compartment), must_number(time, "time")
+    must(isinstance(removed, bool), "whether the file went is true or false")
+    signed = encode((context["device"], officer, compartment, time, removed))
+    verify(context["device_key"], content[5], b"daftar purge 1", signed)
+
+
+def check_reopen(content: dict, context: dict) -> None:
+    check_sealed_key(content, context["hq_secret"])
+
+
+def check_reopened(content: dict, context: dict) -> None:
+    check_sealed_key(content, context["officer_secret"])
+
+
+def check_sealed_key(content: dict, secret: bytes) -> None:
+    must_keys(content, {1, 2, 3, 4}, set(), "a sealed key")
+    must_bytes(content[1], 16, "officer"), check_compartment(content[2])
+    must(isinstance(content[3], str) and isinstance(content[4], bytes), "file or key")
+    plain = seals.open_seal(content[4], secret, b"daftar compartment key 1", content[3].encode())
+    compartment, key = must_array(decode(plain), 2, "a compartment's key")
+    same(compartment, content[2], "the compartment in the seal")
+    must_bytes(key, 32, "key")
+
+
+HOURS_72_MS = 72 * 3_600_000
+
+
+def check_admission(content: dict, context: dict) -> None:
+    must_keys(content, set(range(1, 13)), set(), "an admission")
+    for key, length in ((1, 16), (2, 16), (6, 32), (7, 32), (11, 16)):
+        must_bytes(content[key], length, f"key {key}")
+    must(all(isinstance(content[key], str) for key in (3, 4, 5)), "names are text")
+    must(content[5] in ("sss", "moi", "scc"), "no agency")
+    for compartment, read, write in must_array(content[8], None, "grants"):
+        check_compartment(compartment)
+        must(isinstance(read, bool) and isinstance(write, bool), "a grant is read and write")
+    must(0 <= must_number(content[10], "until") - must_number(content[9], "from") <= HOURS_72_MS, "longer than 72 hours")
+    signed = encode({key: value for key, value in content.items() if key < 12})
+    must(content[11] in context["officer_keys"], "an admission by nobody who is known")
+    verify(context["officer_keys"][content[11]], content[12], b"daftar admission 1", signed)
+
+
 CHECKS = {1: check_hello, 4: check_receipt, 5: check_item, 6: check_verdict, 7: check_notice, 8: check_end}
+CHECKS |= {10: check_reopened, 11: check_short, 16: check_heads, 18: check_purged, 19: check_reopen, 20: check_admission}
+SEGMENTS = (2, 9)
+SEALED = 17
 
 
 def read_frames(data: bytes) -> list[tuple[int, bytes]]:
@@ -141,6 +216,12 @@ def context_of(listing: dict, folder: Path) -> dict:
         "epoch": bytes.fromhex(listing.get("epoch", "")),
         "feed_of": feed["compartment"] if feed else None,
         "feed": [bytes.fromhex(value) for value in feed["chain"]] if feed else [],
+        "device": bytes.fromhex(listing.get("device", "")),
+        "device_key": bytes.fromhex(listing.get("device_key", "")),
+        "officer_keys": {bytes.fromhex(o): bytes.fromhex(k) for o, k in listing.get("officer_keys", {}).items()},
+        "hq_secret": bytes.fromhex(listing.get("hq_secret", "")),
+        "officer_secret": bytes.fromhex(listing.get("officer_secret", "")),
+        "own": {stream[0]: stream[1:] for stream in from_listing(listing.get("own", []), folder)},
     }
 
 
@@ -152,7 +233,10 @@ def check_frames(data: bytes, listing: dict, folder: Path) -> None:
         if byte in CHECKS:
             CHECKS[byte](decode(content), context)
             same(content, encode(from_listing(wanted["content"], folder)), f"content of frame {byte}")
-        elif byte == 2:
+        elif byte == SEALED:
+            name_changes(read_segment(seals.open_seal(content, context["hq_secret"], b"daftar outbox 1", context["device"])))
+            same(content, from_listing(wanted["content"], folder), "a sealed segment")
+        elif byte in SEGMENTS:
             name_changes(read_segment(content))
             same(content, from_listing(wanted["content"], folder), "segment")
         else:
@@ -211,41 +295,3 @@ def check_feed(listing: dict, folder: Path) -> None:
 def check_digest(listing: dict, folder: Path) -> None:
     streams = [from_listing(stream, folder) for stream in listing["streams"]]
     same(compartment_digest(streams).hex(), listing["digest"], "digest")
-
-
-KEM, SUITE = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x03"
-
-
-def labeled_extract(suite: bytes, salt: bytes, label: bytes, key: bytes) -> bytes:
-    return hmac.new(salt, b"HPKE-v1" + suite + label + key, hashlib.sha256).digest()
-
-
-def labeled_expand(suite: bytes, key: bytes, label: bytes, info: bytes, length: int) -> bytes:
-    """HKDF-Expand of at most 32 bytes, which is its first block."""
-    labeled = length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
-    return hmac.new(key, labeled + b"\x01", hashlib.sha256).digest()[:length]
-
-
-def hpke_open(sealed: bytes, secret: bytes, info: bytes, aad: bytes) -> bytes:
-    """RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, ChaCha20Poly1305 0x0003."""
-    must(len(sealed) > 33 and sealed[0] == 1, "no seal of suite 1")
-    given, own = sealed[1:33], X25519PrivateKey.from_private_bytes(secret)
-    try:
-        shared = own.exchange(X25519PublicKey.from_public_bytes(given))
-    except ValueError:
-        raise Refused("an encapsulated key of low order") from None
-    both = given + own.public_key().public_bytes_raw()
-    shared = labeled_expand(KEM, labeled_extract(KEM, b"", b"eae_prk", shared), b"shared_secret", both, 32)
-    context = b"\x00" + labeled_extract(SUITE, b"", b"psk_id_hash", b"") + labeled_extract(SUITE, b"", b"info_hash", info)
-    secret = labeled_extract(SUITE, shared, b"secret", b"")
-    key, nonce = (labeled_expand(SUITE, secret, label, context, n) for label, n in ((b"key", 32), (b"base_nonce", 12)))
-    try:
-        return ChaCha20Poly1305(key).decrypt(nonce, sealed[33:], aad)
-    except InvalidTag:
-        raise Refused("a seal does not open") from None
-
-
-def check_seal(data: bytes, listing: dict, folder: Path) -> None:
-    info = f"daftar {listing['purpose']} {listing['version']}".encode()
-    opened = hpke_open(data, bytes.fromhex(listing["secret"]), info, bytes.fromhex(listing["aad"]))
-    same(opened.hex(), listing["plain"], "what was sealed")

@@ -20,19 +20,20 @@ use serde_json::{Map, Value as Json, json};
 use super::GoldenFile;
 use super::listing::{bytes, fixed, hex, quoted};
 use super::make::{DEVICE, NOW_MS};
+use super::{chunks, words};
 
-const EPOCH: Epoch = Epoch([0xe9; 16]);
+pub const EPOCH: Epoch = Epoch([0xe9; 16]);
 const FEED: &str = "feed.json";
 
-fn server_key() -> SigningKey {
+pub fn server_key() -> SigningKey {
     SigningKey::from_bytes(&[0x33; 32])
 }
 
-fn team() -> Compartment {
+pub fn team() -> Compartment {
     "team/imt-1".parse().expect("a compartment")
 }
 
-fn stream(incarnation: u8) -> StreamId {
+pub fn stream(incarnation: u8) -> StreamId {
     StreamId { compartment: team(), device: DEVICE, incarnation: Incarnation([incarnation; 16]) }
 }
 
@@ -48,6 +49,8 @@ pub fn files(folder: &Path) -> Vec<GoldenFile> {
     files.extend([question(folder), first_question(), answer(folder, &chain), short_answer()]);
     files.extend(enrolment());
     files.push(sealed());
+    files.extend(words::files(folder));
+    files.extend(chunks::files());
     files
 }
 
@@ -69,11 +72,11 @@ fn cursors() -> Vec<Cursor> {
     ]
 }
 
-fn segment_bytes(folder: &Path, name: &str) -> Vec<u8> {
+pub fn segment_bytes(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).expect("the segments are written first")
 }
 
-fn frames(name: &'static str, about: &str, bytes: Vec<u8>, folder: Option<&Path>, more: &Json) -> GoldenFile {
+pub fn frames(name: &'static str, about: &str, bytes: Vec<u8>, folder: Option<&Path>, more: &Json) -> GoldenFile {
     let here = Path::new(".");
     let mut listing = json!({ "what": "frames", "about": about, "frames": list_frames(&bytes, folder.unwrap_or(here)) });
     for (key, value) in more.as_object().expect("an object") {
@@ -152,14 +155,14 @@ fn stream_of(s: &StreamId) -> [Json; 3] {
 }
 
 /// The name of the golden file with these bytes, or the bytes.
-fn file_or_bytes(content: &[u8], folder: &Path) -> Json {
+pub fn file_or_bytes(content: &[u8], folder: &Path) -> Json {
     let mut entries: Vec<_> = fs::read_dir(folder).expect("the golden folder").map(|e| e.expect("an entry").path()).collect();
     entries.sort();
     let same = entries.iter().find(|p| p.extension().is_some_and(|e| e == "bin") && fs::read(p).is_ok_and(|b| b == content));
     same.map_or_else(|| quoted(content), |p| format!("file:{}", p.file_name().expect("a name").to_string_lossy()).into())
 }
 
-fn unframed(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub fn unframed(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut reader = FrameReader::default();
     reader.push(bytes);
     let mut found = Vec::new();
@@ -170,6 +173,13 @@ fn unframed(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+/// The same message with a key and a value behind the last of its map; `None`: it is no short map.
+pub fn with_unknown_key(frame: &[u8]) -> Option<Vec<u8>> {
+    let (byte, content) = frame.split_first()?;
+    let head = content.first().filter(|head| (0xa1..0xb7).contains(*head))?;
+    Some([&[*byte, head + 1], &content[1..], &[0x18, 0x63, 0x82, 0x01, 0x61, b'z']].concat())
+}
+
 pub fn list_frames(bytes: &[u8], folder: &Path) -> Json {
     unframed(bytes).iter().map(|f| list_frame(f, folder)).collect()
 }
@@ -178,10 +188,8 @@ fn list_frame(frame: &[u8], folder: &Path) -> Json {
     let byte = frame[0];
     let content = match (Ask::read(frame).ok().flatten(), Answer::read(frame).ok().flatten()) {
         (Some(Ask::Hello(h)), None) => list_hello(&h),
-        (Some(Ask::Segment(bytes)), None) => file_or_bytes(&bytes, folder),
         (Some(Ask::End), None) => quoted(&[]),
-        (Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_)), None) => quoted(&frame[1..]),
-        (None, Some(Answer::Loose(_) | Answer::Short(_) | Answer::Reopened(_))) => quoted(&frame[1..]),
+        (Some(ask), None) => words::list_ask(&ask, folder),
         (None, Some(answer)) => list_answer(&answer, folder),
         (None, None) => quoted(&frame[1..]),
         (Some(_), Some(_)) => panic!("a question that is also an answer"),
@@ -196,6 +204,9 @@ fn list_hello(h: &Hello) -> Json {
     }
     if let Some(budget) = h.budget {
         content["5"] = budget.into();
+    }
+    if let Some(lineage) = h.lineage {
+        content["6"] = [Some(lineage.next), lineage.previous].into_iter().flatten().map(|token| quoted(&token)).collect();
     }
     content
 }
@@ -217,9 +228,9 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
             json!({ "1": v.compartment.as_str(), "2": v.from, "3": v.n, "4": quoted(&v.chain), "5": rulings, "6": quoted(&v.sig) })
         }
         Answer::Notice(n) => list_notice(n),
-        Answer::Loose(segment) => quoted(segment),
-        Answer::Short(r) => quoted(&r.sig),
-        Answer::Reopened(r) => quoted(&r.sealed),
+        Answer::Loose(segment) => file_or_bytes(segment, folder),
+        Answer::Short(r) => words::list_short(r),
+        Answer::Reopened(r) => words::list_reopened(r),
         Answer::End(e) => {
             let mut content = json!({ "1": e.time_ms });
             if !e.cursors.is_empty() {
@@ -260,9 +271,7 @@ pub fn check_frames(name: &str, bytes: &[u8], listing: &Json) {
     let mut again = Vec::new();
     for content in unframed(bytes) {
         if let Ok(Some(ask)) = Ask::read(&content) {
-            if let Ask::Segment(segment) = &ask {
-                Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"));
-            }
+            words::check_ask(name, &ask, listing);
             again.extend(ask.write());
         } else if let Ok(Some(answer)) = Answer::read(&content) {
             check_answer(name, &answer, listing);
@@ -279,10 +288,13 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
     match answer {
         Answer::Receipt(r) => r.verify(&key()).unwrap_or_else(|e| panic!("{name}: {e}")),
         Answer::Verdict(v) => v.verify(&key(), &Epoch(fixed(&listing["epoch"]))).unwrap_or_else(|e| panic!("{name}: {e}")),
-        Answer::Item(i) => {
-            Segment::read(&i.segment).unwrap_or_else(|e| panic!("{name}: {e}"));
+        Answer::Item(FeedItem { segment, .. }) | Answer::Loose(segment) => {
+            Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
-        Answer::Notice(_) | Answer::Short(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
+        Answer::Notice(n) => words::check_notice(name, n, listing),
+        Answer::Short(r) => words::check_short(name, r, listing),
+        Answer::Reopened(r) => words::check_reopened(name, r, listing),
+        Answer::End(_) => {}
     }
 }
 

@@ -106,7 +106,13 @@ impl Listening {
         self.address.rsplit(':').next().and_then(|p| p.parse().ok()).expect("an address has a port")
     }
 
-    /// Waits until it ends by itself, after `--once`.
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let done = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(done.success(), "it runs");
+    }
+
+    /// Waits until it ends by itself, after `--once` or Ctrl-C.
     pub fn ends(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }

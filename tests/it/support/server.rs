@@ -43,6 +43,11 @@ impl Server {
         server
     }
 
+    /// A server whose folder is there already; devices know it at this port of loopback.
+    pub fn found_in(data: PathBuf, port: u16) -> Self {
+        Self { data, port, console_port: super::free_port(), files_bytes_max: None, child: None }
+    }
+
     /// Runs a command on the server's data.
     pub fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(super::bin_dir().join("daftar-server"));
@@ -101,6 +106,14 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Ends it as an administrator does (SIGTERM): what it keeps stands in its files afterwards.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(told.is_ok_and(|s| s.success()), "the server is told to stop");
+        assert!(child.wait().is_ok_and(|s| s.success()), "it ends well");
     }
 
     /// The running server's process id.

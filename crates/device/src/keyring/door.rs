@@ -218,6 +218,14 @@ impl Keyring {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The key of a compartment's file, or of one that captures, as sealed to headquarters.
+    pub(crate) fn escrow(&self, file: &str) -> Result<Option<Vec<u8>>> {
+        let conn = self.conn();
+        let mut rows =
+            conn.prepare_cached("SELECT escrow FROM compartment WHERE file = ?1 UNION ALL SELECT escrow FROM capture WHERE file = ?1")?;
+        Ok(rows.query_row([file], |r| r.get(0)).optional()?)
+    }
+
     /// Notes that a compartment's file exists: from now on its absence is a loss.
     pub(crate) fn file_made(&self, file: &str) -> Result<()> {
         self.db.write(|tx| Ok(tx.execute("UPDATE compartment SET made = 1 WHERE file = ?1", [file]).map(drop)?))

@@ -16,6 +16,9 @@ pub enum Stranger {
     /// The reference here does not know it: it was enrolled after our last contact, or never.
     #[error("the reference on this device does not know that device; it may, after the next contact with headquarters")]
     Unknown,
+    /// Nobody can be judged: our own officer may not read the reference now.
+    #[error("the reference on this device is closed to you now, so nobody can be judged by it; reach headquarters first")]
+    NoReference,
     /// Headquarters struck it off.
     #[error("headquarters struck that device off")]
     StruckOff,
@@ -29,6 +32,7 @@ impl Stranger {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unknown => "peer_unknown",
+            Self::NoReference => "peer_no_reference",
             Self::StruckOff => "peer_struck_off",
             Self::Itself => "peer_itself",
         }
@@ -73,15 +77,25 @@ pub fn readers(store: &Store, device: &DeviceId) -> Result<std::result::Result<R
     if *device == store.device().id {
         return Ok(Err(Stranger::Itself));
     }
+    if !knows_anybody(store) {
+        return Ok(Err(Stranger::NoReference));
+    }
     judged(store, store.other_device(device)?)
 }
 
 /// The same of the device to which headquarters gave a certificate for this key.
 pub fn readers_with_key(store: &Store, key: &[u8; 32]) -> Result<std::result::Result<Readers, Stranger>> {
+    if !knows_anybody(store) {
+        return Ok(Err(Stranger::NoReference));
+    }
     match store.other_device_with_key(key)? {
         Some(device) if device.id == store.device().id => Ok(Err(Stranger::Itself)),
         found => judged(store, found),
     }
+}
+
+fn knows_anybody(store: &Store) -> bool {
+    store.authorize(Action::Read, &Compartment::reference()).is_ok()
 }
 
 /// Who of a device may read one compartment now; nobody, if the device is a stranger by now.

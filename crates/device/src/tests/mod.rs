@@ -18,4 +18,5 @@ mod revoke;
 mod saving;
 mod share;
 mod simulated;
+mod versions;
 mod world;

@@ -158,7 +158,29 @@ fn a_device_is_given_what_its_officers_may_read_at_that_moment_and_learns_of_not
     assert_eq!(sealing, BTreeSet::from([hq.sealing[&officer_id(2)], hq.sealing[&officer_id(3)]]), "the keys that a gift is sealed to");
     // What our own officer may not read now goes to nobody.
     a.clock.set(NOW_MS + 15 * 24 * 3_600_000);
-    assert_eq!(named(&given(&a.store, &other, None)), BTreeSet::new(), "our own lease is over");
+    assert_eq!(readers(&a.store, &other).expect("read"), Err(Stranger::NoReference), "our own lease is over");
+}
+
+#[test]
+fn who_is_dismissed_while_he_is_given_something_is_given_no_more_of_it() {
+    let mut hq = Hq::new();
+    let (a, b) = (hq.tablet(1, &ALL), hq.tablet(2, &ALL));
+    (1..3).for_each(|n| hq.know(n, true));
+    tell(&hq, &a, &[("team/imt-1", vec![may(1), may(2)])]);
+    a.store.save(&stop(1, "x", "y")).expect("saved");
+    let to = readers(&a.store, &b.store.device().id).expect("read").expect("known");
+    let nothing = Heads { compartment: team(), branches: Vec::new() };
+    let mut said = 0;
+    let whole = give(&a.store, &to, &nothing, &mut |_| true).expect("given");
+    assert_eq!(whole.changes, 3, "two streams, his own and headquarters'");
+    hq.say(Kind::Officer, RecordId(officer_id(2).0), [(Path::Field(24), Value::Bool(false))].into());
+    let gave = give(&a.store, &to, &nothing, &mut |_| {
+        said += 1;
+        a.store.apply(&Compartment::reference(), &[hq.reference()], None).expect("applied");
+        true
+    });
+    assert_eq!((gave.expect("given").changes, said), (1, 1), "the rest stays here, although he was a reader when it began");
+    assert_eq!(give(&a.store, &to, &nothing, &mut |_| true).expect("looked at").changes, 0);
 }
 
 #[test]

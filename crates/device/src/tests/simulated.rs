@@ -41,7 +41,7 @@ pub struct Weather {
 }
 
 /// A headquarters in memory, as one device's link sees it.
-struct Simulated<'a> {
+pub struct Simulated<'a> {
     hq: &'a Hq,
     device: DeviceId,
     held: &'a Mutex<Held>,
@@ -59,7 +59,7 @@ struct Request {
 }
 
 impl<'a> Simulated<'a> {
-    fn new(hq: &'a Hq, held: &'a Mutex<Held>, device: DeviceId, weather: Weather) -> Self {
+    pub fn new(hq: &'a Hq, held: &'a Mutex<Held>, device: DeviceId, weather: Weather) -> Self {
         Self { hq, device, held, weather, said: AtomicUsize::new(0) }
     }
 
@@ -223,7 +223,7 @@ fn sync_telling(
     runtime().block_on(run(store, &transport, progress))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime")
 }
 

@@ -157,7 +157,10 @@ impl Hq {
 
     /// The reference knows officer `n`.
     pub fn know(&mut self, n: u8, active: bool) {
-        let set = BTreeMap::from([(Path::Field(1), Value::Text(format!("imt-1-{n}"))), (Path::Field(24), Value::Bool(active))]);
+        let mut set = BTreeMap::from([(Path::Field(1), Value::Text(format!("imt-1-{n}")))]);
+        if !active {
+            set.insert(Path::Field(24), Value::Bool(false));
+        }
         self.say(Kind::Officer, RecordId(officer_id(n).0), set);
     }
 

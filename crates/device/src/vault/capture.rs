@@ -38,6 +38,7 @@ impl Store {
                 let at = At { file: &name, key: &key, make: true, files: vaults.len() + 1, name: c };
                 let vault = Vault::open(&self.shared.home, &at, &self.info.id)?;
                 self.catch_up(&vault, c)?;
+                self.keep_escrow(&name);
                 let vault = Arc::new(vault);
                 vaults.insert(c.clone(), vault.clone());
                 tracing::info!(file = name, "what is written now is captured for headquarters");

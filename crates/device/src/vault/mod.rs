@@ -229,7 +229,17 @@ impl Store {
         if !door.made {
             self.shared.keyring.file_made(&door.file)?;
         }
+        self.keep_escrow(&door.file);
         Ok(Arc::new(vault))
+    }
+
+    /// Headquarters' copy of the key lies beside the file, too. Where that cannot be done now, it is tried again at the next opening.
+    fn keep_escrow(&self, file: &str) {
+        let escrow = self.shared.keyring.escrow(file);
+        let kept = escrow.and_then(|escrow| escrow.map_or(Ok(()), |escrow| self.shared.home.keep_escrow(file, &escrow)));
+        if let Err(error) = kept {
+            tracing::warn!(file, %error, "headquarters' copy of a key could not be put beside its file");
+        }
     }
 
     fn repeat_draft_deletes(&self) -> Result<()> {

@@ -3,6 +3,7 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, OfficerId};
 use minicbor::decode::Decoder;
+use zeroize::Zeroizing;
 
 use super::get_compartment;
 use crate::WireError;
@@ -129,15 +130,18 @@ pub struct Reopen {
 }
 
 impl Reopen {
-    /// The compartment that a key's plain text is for: `[compartment, 32 bytes]`.
+    /// The compartment that a key's plain text is for.
     pub fn compartment_of(plain: &[u8]) -> Result<Compartment, WireError> {
+        Self::key_of(plain).map(|(compartment, _)| compartment)
+    }
+
+    /// What a sealed key's plain text says: `[compartment, 32 bytes]`.
+    pub fn key_of(plain: &[u8]) -> Result<(Compartment, Zeroizing<[u8; 32]>), WireError> {
         let mut d = Decoder::new(plain);
         if d.array()? != Some(2) {
             return Err(WireError::Malformed("a compartment's key of another length"));
         }
-        let compartment = get_compartment(&mut d)?;
-        let _: [u8; 32] = fixed(&mut d)?;
-        Ok(compartment)
+        Ok((get_compartment(&mut d)?, Zeroizing::new(fixed(&mut d)?)))
     }
 }
 

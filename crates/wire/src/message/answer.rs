@@ -7,6 +7,7 @@ use super::feed::{FeedItem, FeedVerdict};
 use super::frame::frame;
 use super::hello::{Cursor, get_cursors};
 use super::notice::Notice;
+use super::or_passed_over;
 use super::receipt::{Receipt, ShortReceipt};
 use crate::WireError;
 use crate::cbor::{definite, encode, raw_item};
@@ -59,7 +60,11 @@ impl Answer {
     /// Reads what stood in a frame. `None`: a message that this version does not know, to be passed over.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
         let (kind, body) = bytes.split_first().ok_or(WireError::Malformed("an empty frame"))?;
-        Ok(match *kind {
+        or_passed_over(Self::read_known(*kind, body))
+    }
+
+    fn read_known(kind: u8, body: &[u8]) -> Result<Option<Self>, WireError> {
+        Ok(match kind {
             RECEIPT => Some(Self::Receipt(Receipt::read(body)?)),
             ITEM => Some(Self::Item(FeedItem::read(body)?)),
             VERDICT => Some(Self::Verdict(FeedVerdict::read(body)?)),

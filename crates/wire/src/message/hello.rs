@@ -39,11 +39,12 @@ impl Cursor {
         e.bytes(&self.chain)?.bytes(&self.digest.0)?.ok()
     }
 
-    pub(crate) fn get(d: &mut Decoder<'_>) -> Result<Self, WireError> {
+    /// `None`: of a compartment that only a later version knows.
+    fn get(d: &mut Decoder<'_>) -> Result<Option<Self>, WireError> {
         if d.array()? != Some(5) {
             return Err(WireError::Malformed("a cursor of another length"));
         }
-        let compartment = d.str()?.parse().map_err(|_| WireError::Malformed("no name of a compartment"))?;
+        let compartment = d.str()?.parse();
         let epoch = Epoch(fixed(d)?);
         let n = definite(d.array()?)?;
         bounded("the ranges of a cursor", n, CURSOR_RANGES_MAX)?;
@@ -56,7 +57,8 @@ impl Cursor {
             }
             ranges.push((from, to));
         }
-        Ok(Self { compartment, epoch, ranges, chain: fixed(d)?, digest: Digest(fixed(d)?) })
+        let (chain, digest) = (fixed(d)?, Digest(fixed(d)?));
+        Ok(compartment.ok().map(|compartment| Self { compartment, epoch, ranges, chain, digest }))
     }
 }
 
@@ -77,7 +79,7 @@ pub(crate) fn get_cursors(d: &mut Decoder<'_>) -> Result<Vec<Cursor>, WireError>
     bounded("the compartments of a message", n, COMPARTMENTS_MAX)?;
     let mut out = Vec::with_capacity(room(n, d));
     for _ in 0..n {
-        out.push(Cursor::get(d)?);
+        out.extend(Cursor::get(d)?);
     }
     Ok(out)
 }

@@ -149,7 +149,7 @@ impl Shell<'_, '_> {
                 let streams = [stream()?, stream()?, stream()?, stream()?];
                 self.read_columns(&streams)?
             }
-            _ => return Err(WireError::Malformed("a segment in an unknown coding")),
+            _ => return Err(WireError::Newer("a segment in a coding")),
         };
         if !rest.is_empty() {
             return Err(WireError::Malformed("bytes behind a segment's body"));
@@ -218,7 +218,7 @@ fn get_stream(from: &mut &[u8], total: &mut u64) -> Result<Vec<u8>, WireError> {
             let packed = columns::take(from, usize::try_from(packed).unwrap_or(usize::MAX))?;
             decompress(form, packed, len as usize)
         }
-        _ => Err(WireError::Malformed("a stream in an unknown form")),
+        _ => Err(WireError::Newer("a stream in a form")),
     }
 }
 
