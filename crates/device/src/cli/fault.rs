@@ -21,6 +21,8 @@ const NO_LINK: u8 = 4;
 const NOT_HQ: u8 = 5;
 const ALREADY_OPEN: u8 = 6;
 const STORAGE_FULL: u8 = 7;
+/// The officer stopped it.
+pub const STOPPED: u8 = 8;
 const OURS: u8 = 70;
 
 impl Fault {
@@ -82,6 +84,8 @@ impl From<SyncError> for Fault {
     fn from(e: SyncError) -> Self {
         let status = match e {
             SyncError::Store(e) => return e.into(),
+            SyncError::Cancelled { .. } => STOPPED,
+            SyncError::Running => ALREADY_OPEN,
             SyncError::Link(LinkError::NotHq(_) | LinkError::Refused(_)) => NOT_HQ,
             SyncError::Link(LinkError::NoLink(_) | LinkError::Portal | LinkError::Busy { .. } | LinkError::Status(_))
             | SyncError::Cut

@@ -19,15 +19,20 @@ pub(super) struct Told<'a> {
     pub(super) to_send: u64,
     pub(super) tally: Arc<Tally>,
     pub(super) progress: &'a (dyn Fn(Progress) + Send + Sync),
+    /// Bytes up and down so far.
+    pub(super) counted: &'a (dyn Fn() -> (u64, u64) + Send + Sync),
 }
 
 impl Told<'_> {
     pub(super) fn tell(&self) {
         let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let (bytes_up, bytes_down) = (self.counted)();
         (self.progress)(Progress {
             to_send: self.to_send,
             receipted: of(&self.tally.receipted).min(self.to_send),
             received: of(&self.tally.received),
+            bytes_up,
+            bytes_down,
         });
     }
 }
