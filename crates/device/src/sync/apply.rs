@@ -108,6 +108,16 @@ impl Writers {
         self.give(&compartment, Job::End(cursor)).await;
     }
 
+    /// Waits until all that was given so far is written.
+    pub(super) async fn settled(&self) {
+        for queue in &self.queues {
+            let (done, written) = tokio::sync::oneshot::channel();
+            if queue.send(Job::Barrier(done)).await.is_ok() {
+                let _ = written.await;
+            }
+        }
+    }
+
     /// Waits until all is written.
     pub(super) async fn finish(self) -> Result<Written, Error> {
         drop(self.queues);

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::apply::{Tally, Writers};
 use super::identity::Identity;
+use super::pace::Pace;
 use super::run::blocking;
 use super::session::{Session, Step};
 use super::{Progress, SyncError, access};
@@ -50,8 +51,13 @@ pub(super) struct Heard {
 }
 
 /// Listens until the answer ends, whole or cut.
-pub(super) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, told: &Told<'_>) -> Result<Heard, SyncError> {
-    let mut listener = Listener::new(store, &told.tally)?;
+pub(super) async fn listen(
+    store: &Arc<Store>,
+    mut heard: Receiver<Vec<u8>>,
+    told: &Told<'_>,
+    pace: Option<&Arc<Pace>>,
+) -> Result<Heard, SyncError> {
+    let mut listener = Listener::new(store, &told.tally, pace)?;
     let mut reader = FrameReader::default();
     let mut trouble = None;
     'pieces: while let Some(piece) = heard.recv().await {
@@ -77,6 +83,7 @@ pub(super) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, tol
 
 struct Listener<'a> {
     store: &'a Arc<Store>,
+    pace: Option<&'a Arc<Pace>>,
     session: Session,
     writers: Writers,
     identity: Identity,
@@ -87,11 +94,12 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>) -> Result<Self, SyncError> {
+    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>, pace: Option<&'a Arc<Pace>>) -> Result<Self, SyncError> {
         Ok(Self {
             session: Session::new(store.device().server_key()?),
             writers: Writers::start(store, tally),
             store,
+            pace,
             identity: Identity::default(),
             news: false,
             root_unknown: false,
@@ -149,7 +157,14 @@ impl<'a> Listener<'a> {
         self.epoch(receipt.epoch).await?;
         let bytes = Arc::new(receipt.write());
         for r in receipt.held {
+            if let Some(pace) = self.pace {
+                pace.receipted(&r.stream, r.up_to);
+            }
             self.writers.receipt(r, bytes.clone()).await;
+        }
+        if let Some(pace) = self.pace.filter(|pace| pace.awaits_recall()) {
+            self.writers.settled().await;
+            pace.recalled();
         }
         Ok(())
     }

@@ -47,16 +47,22 @@ pub async fn run_until<T: Transport>(
     let Ok(_one) = store.shared().syncing.try_lock() else { return Err(SyncError::Running) };
     let started = Instant::now();
     let link = Link { store, transport, progress, cancel };
+    if let Some(pace) = transport.pace() {
+        pace.remember(store.shared().keyring.link()?);
+    }
     let outcome = exchange_all(link).await;
+    let learned = transport.pace().map(|pace| pace.learned(outcome.is_err()));
     let noted = match &outcome {
         Ok((_, hq_time_ms)) => Some(ContactOutcome::Finished { hq_time_ms: *hq_time_ms }),
         // Says nothing of headquarters or the way there.
         Err(SyncError::Cancelled { .. }) => None,
         Err(e) => Some(ContactOutcome::Failed { code: e.code().to_owned() }),
     };
-    if let Some(noted) = noted {
-        blocking(store, move |s| s.note_contact(noted)).await?;
-    }
+    blocking(store, move |s| {
+        learned.map_or(Ok(()), |learned| s.shared().keyring.set_link(&learned))?;
+        noted.map_or(Ok(()), |noted| s.note_contact(noted))
+    })
+    .await?;
     let (mut report, _) = outcome?;
     files_after(link, &mut report).await?;
     let (bytes_up, bytes_down) = transport.counted();
@@ -217,12 +223,12 @@ async fn exchange<T: Transport>(
     let words = blocking(store, Store::words).await?;
     let said = words.asks();
     let sender = tokio::task::spawn_blocking({
-        let (store, sent, question) = (store.clone(), sent.clone(), question.clone());
-        move || send(&store, question, said, &asks, &sent)
+        let (store, sent, question, pace) = (store.clone(), sent.clone(), question.clone(), link.transport.pace().cloned());
+        move || send(&store, question, said, &asks, &sent, pace.as_deref())
     });
     // Told to stop, both ends of the link are dropped: the sender stops, and the listener writes down what it has heard.
     let carrying = link.cancel.unless(link.transport.exchange(questions, answers));
-    let (carried, listened) = tokio::join!(carrying, listen(store, heard, told));
+    let (carried, listened) = tokio::join!(carrying, listen(store, heard, told, link.transport.pace()));
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
     let heard = listened?;

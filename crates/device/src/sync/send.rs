@@ -9,6 +9,7 @@ use daftar_wire::message::{Ask, Hello, Lineage, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::access::send_boxed;
+use super::pace::Pace;
 use crate::Error;
 use crate::vault::{Store, Unsent};
 
@@ -56,26 +57,29 @@ pub(super) fn send(
     words: Vec<Ask>,
     asks: &Sender<Vec<u8>>,
     sent: &AtomicU64,
+    pace: Option<&Pace>,
 ) -> Result<Option<Lineage>, Error> {
     let open = store.sending_files();
-    let (mut waiting, mut offered) = (Vec::new(), Vec::new());
-    for c in store.sending() {
-        waiting.extend(store.unsent(&c)?);
-        offered.extend(store.offered(&c)?);
-    }
-    let brings = !waiting.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
+    let brings = !unsent(store)?.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
     let lineage = if brings { Some(store.lineage()?) } else { question.lineage };
     let hello = Hello { lineage, ..hello(store, question.base)? };
-    for ask in [Ask::Hello(hello)].into_iter().chain(words) {
+    let recalls = brings && pace.is_some_and(Pace::asks_recall);
+    for ask in [Ask::Hello(hello)].into_iter().chain(words).chain(recalls.then_some(Ask::Recall)) {
         if asks.blocking_send(ask.write()).is_err() {
             return Ok(lineage);
         }
     }
-    waiting.extend(offered);
+    if let Some(pace) = pace.filter(|_| recalls) {
+        pace.wait_for_recall(|| asks.is_closed());
+    }
+    let mut waiting = unsent(store)?;
+    for c in store.sending() {
+        waiting.extend(store.offered(&c)?);
+    }
     let encoders = std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX).min(waiting.len());
     let queue = Mutex::new(waiting.into_iter());
     let outcome: Result<(), Error> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..encoders).map(|_| scope.spawn(|| work(store, &queue, asks, sent))).collect();
+        let workers: Vec<_> = (0..encoders).map(|_| scope.spawn(|| work(store, &queue, asks, sent, pace))).collect();
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(Error::Unexpected("an encoder stopped".into()))))
     });
     outcome?;
@@ -91,13 +95,29 @@ pub(super) fn send(
     Ok(lineage)
 }
 
-fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
+/// What of this device's own waits, in every file that may be sent.
+fn unsent(store: &Store) -> Result<Vec<Unsent>, Error> {
+    let mut waiting = Vec::new();
+    for c in store.sending() {
+        waiting.extend(store.unsent(&c)?);
+    }
+    Ok(waiting)
+}
+
+fn work(
+    store: &Store,
+    queue: &Mutex<std::vec::IntoIter<Unsent>>,
+    asks: &Sender<Vec<u8>>,
+    sent: &AtomicU64,
+    pace: Option<&Pace>,
+) -> Result<(), Error> {
     loop {
         let next = queue.lock().ok().and_then(|mut q| q.next());
         let Some(unsent) = next else { return Ok(()) };
         let mut from = unsent.from;
         while from <= unsent.last {
-            let segment = match store.cut(&unsent, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX) {
+            let changes = pace.map_or(SEGMENT_CHANGES_MAX, |pace| pace.next(|| asks.is_closed()));
+            let segment = match store.cut(&unsent, from, changes, SEGMENT_PLAIN_BYTES_MAX) {
                 Ok(segment) => segment,
                 // Its lease ended meanwhile, and what waits is in the outbox.
                 Err(Error::NoCompartment(_)) => break,
@@ -110,6 +130,11 @@ fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<
             };
             let bytes = segment.write().map_err(Error::Wire)?;
             from = segment.last() + 1;
+            let size = bytes.len() as u64;
+            // Noted first: its receipt may be there before this goes on.
+            if let Some(pace) = pace {
+                pace.sent(&segment.stream, segment.last(), segment.entries.len() as u64, size);
+            }
             if asks.blocking_send(Ask::Segment(bytes).write()).is_err() {
                 return Ok(());
             }

@@ -1,8 +1,11 @@
 //! What carries an exchange: HTTP, or a simulated end in tests. Carries bytes and knows nothing of them.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::pace::Pace;
 
 /// Why a link gave no answer. None of these is ever a reason to delete or to forget anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,11 @@ pub trait Transport: Send + Sync {
     fn exchange_files(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> impl Future<Output = Result<(), LinkError>> + Send {
         drop((asks, answers));
         std::future::ready(Err(LinkError::Status(404)))
+    }
+
+    /// The pace that it keeps and tells of its connection. Without one, runs are as large as they may be.
+    fn pace(&self) -> Option<&Arc<Pace>> {
+        None
     }
 
     /// Bytes up and down so far, where the transport can tell.

@@ -141,6 +141,10 @@ impl<'a> Simulated<'a> {
                 held.admissions.push(a);
                 Vec::new()
             }
+            Ask::Recall => {
+                let own = held.own(self.device);
+                vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, own))]
+            }
             Ask::Heads(heads) => match request.known {
                 Some(_) => held.compare(&heads),
                 None => Vec::new(),
