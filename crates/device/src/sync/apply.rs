@@ -21,7 +21,12 @@ const WRITERS: usize = 2;
 const PAGES_WAITING: usize = 4;
 
 enum Job {
-    Receipt(Receipted, Arc<Vec<u8>>),
+    /// `recalled`: it was asked for, of a stream that a clone may have carried further than is known here.
+    Receipt {
+        held: Receipted,
+        bytes: Arc<Vec<u8>>,
+        recalled: bool,
+    },
     Page(Compartment, Vec<AppliedItem>),
     Loose(Box<Segment>),
     Want(StreamId, u64),
@@ -78,9 +83,9 @@ impl Writers {
         let _ = self.queues[writer].send(job).await;
     }
 
-    pub(super) async fn receipt(&mut self, r: Receipted, bytes: Arc<Vec<u8>>) {
-        let compartment = r.stream.compartment.clone();
-        self.give(&compartment, Job::Receipt(r, bytes)).await;
+    pub(super) async fn receipt(&mut self, held: Receipted, bytes: Arc<Vec<u8>>, recalled: bool) {
+        let compartment = held.stream.compartment.clone();
+        self.give(&compartment, Job::Receipt { held, bytes, recalled }).await;
     }
 
     /// The reference is written before anything else goes on: it says whose keys the other pages are checked with.
@@ -139,11 +144,13 @@ impl Writers {
 
 fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written) -> Result<(), Error> {
     match job {
-        Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
+        Job::Receipt { held: r, bytes, recalled } => match store.receipted(&r, &bytes) {
             Ok(Taken::Changes(n)) if r.stream.device == store.device().id => {
                 tally.receipted.fetch_add(n, Ordering::Relaxed);
             }
             Ok(Taken::Changes(_) | Taken::Nothing) => {}
+            // It goes again, and what is said of that decides.
+            Ok(Taken::Foreign) if recalled => {}
             // Concerns this stream alone: it waits, and the rest goes on.
             Ok(Taken::Foreign) => {
                 tracing::warn!(compartment = %r.stream.compartment, "headquarters holds another history of this stream");

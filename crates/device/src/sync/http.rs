@@ -48,9 +48,18 @@ fn client(pin: Pin, identity: Option<Identity>, hq_time_ms: Option<u64>) -> Resu
         .referer(false)
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read_timeout())
         .build()
         .map_err(|e| LinkError::NoLink(reason(&e)))
+}
+
+/// A test of real processes sets it by `DAFTAR_TEST_READ_TIMEOUT_MS`; no build that is given to anybody looks at that.
+fn read_timeout() -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(ms) = std::env::var("DAFTAR_TEST_READ_TIMEOUT_MS").ok().and_then(|ms| ms.parse().ok()) {
+        return Duration::from_millis(ms);
+    }
+    READ_TIMEOUT
 }
 
 /// The innermost reason of an error: reqwest's own sentences name an address and no cause.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use daftar_core::ids::Epoch;
 use daftar_wire::message::{End, FrameReader, Receipt};
@@ -14,6 +15,9 @@ use super::run::blocking;
 use super::session::{Session, Step};
 use super::{Progress, SyncError, access};
 use crate::vault::Store;
+
+/// Entries of a feed are not kept from the disk for longer than this.
+const PAGE_AGE: Duration = Duration::from_secs(1);
 
 /// Who is told how far it is.
 pub(super) struct Told<'a> {
@@ -60,7 +64,22 @@ pub(super) async fn listen(
     let mut listener = Listener::new(store, &told.tally, pace)?;
     let mut reader = FrameReader::default();
     let mut trouble = None;
-    'pieces: while let Some(piece) = heard.recv().await {
+    let mut written = Instant::now();
+    'pieces: loop {
+        // On a real link what was heard is written down every second, whatever it was.
+        if pace.is_some() && written.elapsed() >= PAGE_AGE {
+            listener.pause(told).await?;
+            written = Instant::now();
+        }
+        let next = match pace {
+            Some(_) => tokio::time::timeout(PAGE_AGE, heard.recv()).await,
+            None => Ok(heard.recv().await),
+        };
+        let piece = match next {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            Err(_) => continue,
+        };
         reader.push(&piece);
         loop {
             let steps = match reader.next() {
@@ -78,6 +97,8 @@ pub(super) async fn listen(
         }
     }
     drop(heard);
+    // A cut keeps what was heard before it.
+    listener.pause(told).await?;
     listener.finish(trouble.map(SyncError::from)).await
 }
 
@@ -153,16 +174,22 @@ impl<'a> Listener<'a> {
         Ok(())
     }
 
+    async fn pause(&mut self, told: &Told<'_>) -> Result<(), SyncError> {
+        let steps = self.session.pause().into_iter().collect();
+        self.take(steps, told).await
+    }
+
     async fn receipted(&mut self, receipt: Receipt) -> Result<(), SyncError> {
         self.epoch(receipt.epoch).await?;
         let bytes = Arc::new(receipt.write());
+        let recalling = self.pace.filter(|pace| pace.awaits_recall());
         for r in receipt.held {
             if let Some(pace) = self.pace {
                 pace.receipted(&r.stream, r.up_to);
             }
-            self.writers.receipt(r, bytes.clone()).await;
+            self.writers.receipt(r, bytes.clone(), recalling.is_some()).await;
         }
-        if let Some(pace) = self.pace.filter(|pace| pace.awaits_recall()) {
+        if let Some(pace) = recalling {
             self.writers.settled().await;
             pace.recalled();
         }

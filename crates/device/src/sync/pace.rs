@@ -28,6 +28,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Headquarters is asked what it holds of what was cut, and so long is waited for its word; after that all goes again.
 const RECALL: Duration = Duration::from_secs(5);
+/// An answer takes a slow link about so long; it has at least so many bytes, so that a link that was measured badly asks not for ever.
+const ANSWER: Duration = Duration::from_secs(32);
+const ANSWER_BYTES_MIN: u64 = 64 * 1024;
 /// How often whoever waits looks whether anybody listens still.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A measure over less is none.
@@ -163,6 +166,13 @@ impl Pace {
         state.recall = Recall::Answered;
     }
 
+    /// Bytes that are wanted in one answer: on a link that is known to be slow, what it carries in half a minute. The server makes pages of it that
+    /// a cut costs little of.
+    pub(super) fn budget(&self) -> Option<u64> {
+        let rate = self.held().memory.bytes_per_second?;
+        (rate < FAST_BYTES_PER_SECOND).then(|| carried(rate, ANSWER).max(ANSWER_BYTES_MIN))
+    }
+
     /// A segment was handed to the link.
     pub(super) fn sent(&self, stream: &StreamId, last: u64, changes: u64, bytes: u64) {
         let mut state = self.held();
@@ -259,7 +269,7 @@ mod tests {
         assert_eq!(unknown, RUN_BYTES_MIN);
         assert_eq!(pace(1_500, slow).run_bytes(8_000), 8_000, "a steady link is given a second's worth");
         let cut = LinkMemory { was_cut: true, ..slow };
-        assert_eq!(pace(1_500, cut).run_bytes(8_000), 2_000, "one that was cut a quarter");
+        assert_eq!(pace(1_500, cut).run_bytes(10_000), 5_000, "one that was cut half of that");
         let carried = State { receipted_bytes: 60_000, ..pace(1_500, cut) };
         assert_eq!(carried.run_bytes(8_000), 7_500, "an eighth of what was carried");
         let long = State { receipted_bytes: 600_000, ..pace(1_500, cut) };

@@ -221,10 +221,10 @@ async fn exchange<T: Transport>(
     let (answers, heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
     let words = blocking(store, Store::words).await?;
-    let said = words.asks();
+    let asked = words.asks();
     let sender = tokio::task::spawn_blocking({
         let (store, sent, question, pace) = (store.clone(), sent.clone(), question.clone(), link.transport.pace().cloned());
-        move || send(&store, question, said, &asks, &sent, pace.as_deref())
+        move || send(&store, question, asked, &asks, &sent, pace.as_deref())
     });
     // Told to stop, both ends of the link are dropped: the sender stops, and the listener writes down what it has heard.
     let carrying = link.cancel.unless(link.transport.exchange(questions, answers));
@@ -243,14 +243,15 @@ async fn exchange<T: Transport>(
         Some(carried) => carried?,
         None => return Err(link.cancelled().await),
     }
-    let lineage = sent_all?;
+    let said = sent_all?;
+    let lineage = said.lineage;
     let (end, root_unknown) = heard.outcome?;
     // What was said of the device is heard, and what was revoked goes if its work was taken; then that is said at once.
     let purged = blocking(store, move |s| s.heard(&words).and_then(|()| s.purge_revoked())).await?;
     if !root_unknown {
         let (base, heads, cursors) = (question.base, question.heads.clone(), end.cursors.clone());
         blocking(store, move |s| {
-            confirm(s, base, cursors)?;
+            confirm(s, base, said.cursors, cursors)?;
             lineage.map_or(Ok(()), |l| s.lineage_answered(&l))?;
             heads.iter().try_for_each(|c| s.compare(c).map(drop))
         })
@@ -259,18 +260,16 @@ async fn exchange<T: Transport>(
     Ok(After { end, root_unknown, lineage, news: heard.news || waits || purged > 0 })
 }
 
-/// The list that this exchange leaves: what was confirmed before, and what the end changed.
-fn confirm(store: &Store, base: Base, changed: Vec<Cursor>) -> Result<(), Error> {
-    if changed.is_empty() && base == Base::Confirmed {
-        let confirmed = store.confirmed()?;
-        let moved = super::send::hello(store, base)?.cursors;
-        if moved.is_empty() {
-            return Ok(());
-        }
-        return store.set_confirmed(&merged(confirmed, moved));
+/// The list that this exchange leaves: what was confirmed before, what the hello named, and what the end changed.
+fn confirm(store: &Store, base: Base, said: Vec<Cursor>, changed: Vec<Cursor>) -> Result<(), Error> {
+    let before = match base {
+        Base::Confirmed => store.confirmed()?,
+        Base::Nothing => Vec::new(),
+    };
+    if base == Base::Confirmed && said.is_empty() && changed.is_empty() {
+        return Ok(());
     }
-    let before = super::send::hello(store, Base::Nothing)?.cursors;
-    store.set_confirmed(&merged(before, changed))
+    store.set_confirmed(&merged(merged(before, said), changed))
 }
 
 fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Ask, Hello, Lineage, Root, root};
+use daftar_wire::message::{Ask, Cursor, Hello, Lineage, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::access::send_boxed;
@@ -36,7 +36,7 @@ pub(super) enum Base {
     Nothing,
 }
 
-pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
+fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     let confirmed = match base {
         Base::Confirmed => store.confirmed()?,
         Base::Nothing => Vec::new(),
@@ -49,7 +49,15 @@ pub(super) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
 }
 
-/// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives the lineage that went along.
+/// What a question said of the device.
+pub(super) struct Said {
+    /// The lineage that went along.
+    pub(super) lineage: Option<Lineage>,
+    /// The cursors that its hello named.
+    pub(super) cursors: Vec<Cursor>,
+}
+
+/// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives what was said of the device.
 /// Blocks; returns early when nobody listens any more.
 pub(super) fn send(
     store: &Arc<Store>,
@@ -58,15 +66,16 @@ pub(super) fn send(
     asks: &Sender<Vec<u8>>,
     sent: &AtomicU64,
     pace: Option<&Pace>,
-) -> Result<Option<Lineage>, Error> {
+) -> Result<Said, Error> {
     let open = store.sending_files();
     let brings = !unsent(store)?.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
     let lineage = if brings { Some(store.lineage()?) } else { question.lineage };
-    let hello = Hello { lineage, ..hello(store, question.base)? };
+    let hello = Hello { lineage, budget: pace.and_then(Pace::budget), ..hello(store, question.base)? };
+    let said = Said { lineage, cursors: hello.cursors.clone() };
     let recalls = brings && pace.is_some_and(Pace::asks_recall);
     for ask in [Ask::Hello(hello)].into_iter().chain(words).chain(recalls.then_some(Ask::Recall)) {
         if asks.blocking_send(ask.write()).is_err() {
-            return Ok(lineage);
+            return Ok(said);
         }
     }
     if let Some(pace) = pace.filter(|_| recalls) {
@@ -87,12 +96,12 @@ pub(super) fn send(
     // Behind the segments: what they brought is not wanted again.
     for c in &question.heads {
         if asks.blocking_send(Ask::Heads(store.heads(c)?).write()).is_err() {
-            return Ok(lineage);
+            return Ok(said);
         }
     }
     // Whoever listens no more has said why.
     let _ = asks.blocking_send(Ask::End.write());
-    Ok(lineage)
+    Ok(said)
 }
 
 /// What of this device's own waits, in every file that may be sent.

@@ -23,7 +23,7 @@ pub enum LinkError {
     #[error("headquarters refuses this device or code (status {0}); everything is kept")]
     Refused(u16),
     /// Later.
-    #[error("headquarters is busy; everything is kept and will be sent later")]
+    #[error("headquarters is busy{}; everything is kept and waits", asks_for(*retry_after_seconds))]
     Busy {
         /// Seconds that it asks to wait.
         retry_after_seconds: Option<u64>,
@@ -31,6 +31,14 @@ pub enum LinkError {
     /// Any other status.
     #[error("headquarters' server answers with status {0}; everything is kept and waits")]
     Status(u16),
+}
+
+fn asks_for(retry_after_seconds: Option<u64>) -> String {
+    match retry_after_seconds {
+        Some(1) => " and asks to be called again in 1 second".to_owned(),
+        Some(n) => format!(" and asks to be called again in {n} seconds"),
+        None => String::new(),
+    }
 }
 
 impl LinkError {

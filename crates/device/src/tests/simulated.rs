@@ -398,3 +398,21 @@ fn a_sync_that_is_stopped_keeps_what_was_acknowledged_says_what_waits_and_only_o
     let done = sync(&hq, &held, &a, Weather::default()).expect("a whole link");
     assert_eq!((done.sent_changes, done.waiting), (waits, 0), "the next goes on where it was stopped");
 }
+
+#[test]
+fn an_answer_that_is_cut_leaves_what_was_heard_of_it() {
+    let (hq, held, a, b) = world();
+    let team = c("team/imt-1");
+    for n in 0..3 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+        sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    }
+    // The reference, and two of three entries of the team's feed: less than a page.
+    let cut = sync(&hq, &held, &b, Weather { hears_only: Some(3), ..Weather::default() });
+    assert!(matches!(cut, Err(SyncError::Link(LinkError::NoLink(_)))), "{cut:?}");
+    let cursor = b.store.cursor(&team).expect("readable").expect("something came");
+    assert_eq!(cursor.ranges, [(1, 2)], "both entries are written down with the cursor");
+    let rest = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    assert_eq!(rest.received_changes, 1, "and are not asked for again");
+    assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
+}
