@@ -30,7 +30,9 @@ fn try_sync(device: &Device) -> bool {
     match out.status.code() {
         Some(0) => {
             let sent = daftar_tests::json(&out)["sent_changes"].as_u64();
-            assert_eq!(sent, Some(before), "an acknowledged change is not sent again: {}", daftar_tests::told(&out));
+            // What arrived before a cut is told of by a receipt, and need not go again.
+            assert!(sent.is_some_and(|sent| sent <= before), "an acknowledged change is not sent again: {}", daftar_tests::told(&out));
+            assert_eq!(after, 0, "a sync that says it is done leaves nothing: {}", daftar_tests::told(&out));
             true
         }
         Some(4) => false,

@@ -35,6 +35,8 @@ enum Lie {
     ReceiptOfAnotherChain,
     /// Only a status.
     Status(u16),
+    /// A status, and seconds after which to ask again.
+    Later(u16, u64),
 }
 
 struct Fake {
@@ -185,6 +187,7 @@ fn answer(lie: Lie, body: &[u8]) -> Vec<u8> {
         Lie::ReceiptOfAnother => http(200, SEQ, "", &[receipts(body, &SigningKey::from_bytes(&[5; 32]), true), end].concat()),
         Lie::ReceiptOfAnotherChain => http(200, SEQ, "", &[receipts(body, &hq_key(), false), end].concat()),
         Lie::Status(status) => http(status, SEQ, "", &end),
+        Lie::Later(status, seconds) => http(status, SEQ, &format!("retry-after: {seconds}\r\n"), &end),
     }
 }
 
@@ -229,4 +232,25 @@ fn whatever_a_server_answers_only_a_signed_receipt_of_our_chain_clears_the_queue
         }
     }
     assert_eq!(device.json(&["verify"])["bad"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_busy_headquarters_is_told_of_with_the_time_after_which_it_asks_to_be_called() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let fake = start();
+    let device = Device::new(dir.path(), "a");
+    device.run(&["enrol", &fake.code, "--json"]);
+    device.import(&corpus::write(dir.path(), 10, 20, &["--team", "imt-1"]));
+    let waiting = device.json(&["status"])["waiting"].clone();
+    for status in [429, 503] {
+        *fake.lie.lock().expect("no one panics with the lie") = Lie::Later(status, 17);
+        let told = device.json_with(4, &["sync"]);
+        let error = &told["error"];
+        assert_eq!((&error["code"], &error["retry_after_seconds"]), (&"busy".into(), &17.into()), "{told}");
+        assert!(error["message"].as_str().is_some_and(|m| m.contains("in 17 seconds") && m.contains("everything is kept")), "{told}");
+        assert_eq!(device.json(&["status"])["waiting"], waiting);
+    }
+    *fake.lie.lock().expect("no one panics with the lie") = Lie::Status(503);
+    let told = device.json_with(4, &["sync"]);
+    assert_eq!(told["error"]["retry_after_seconds"], serde_json::Value::Null, "who names no time is not quoted: {told}");
 }

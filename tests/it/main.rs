@@ -11,6 +11,7 @@ mod files;
 mod golden;
 mod identity;
 mod kills;
+mod links;
 mod packs;
 mod peers;
 mod released;

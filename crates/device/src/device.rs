@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) home: Home,
     pub(crate) keyring: Keyring,
     pub(crate) clock: Box<dyn Clock>,
+    /// Held by the one sync that runs.
+    pub(crate) syncing: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -56,7 +58,7 @@ impl Device {
         let home = Home::open(home)?;
         let keyring = Keyring::open(&home.keyring(), home.reserve())?;
         keyring.begin_leases(clock.as_ref())?;
-        let shared = Shared { home, keyring, clock };
+        let shared = Shared { home, keyring, clock, syncing: tokio::sync::Mutex::default() };
         shared.keyring.finish_purges(&shared.home)?;
         shared.sweep()?;
         Ok(Self { shared: Arc::new(shared) })

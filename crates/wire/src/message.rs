@@ -51,6 +51,8 @@ pub enum Ask {
     Reopen(Reopen),
     /// A leader let an officer in.
     Admission(Admission),
+    /// What does the other end hold of this device's own streams? Answered by a receipt at once, also if that is nothing.
+    Recall,
 }
 
 const HELLO: u8 = 1;
@@ -61,6 +63,7 @@ const SEALED: u8 = 17;
 const PURGED: u8 = 18;
 const REOPEN: u8 = 19;
 const ADMISSION: u8 = 20;
+const RECALL: u8 = 23;
 
 impl Ask {
     /// The message as one frame.
@@ -74,6 +77,7 @@ impl Ask {
             Self::Purged(p) => frame(PURGED, &p.write()),
             Self::Reopen(r) => frame(REOPEN, &r.write()),
             Self::Admission(a) => frame(ADMISSION, &a.write()),
+            Self::Recall => frame(RECALL, &[]),
         }
     }
 
@@ -93,6 +97,7 @@ impl Ask {
             PURGED => Some(Self::Purged(Purged::read(body)?)),
             REOPEN => Some(Self::Reopen(Reopen::read(body)?)),
             ADMISSION => Some(Self::Admission(Admission::read(body)?)),
+            RECALL => Some(Self::Recall),
             _ => None,
         })
     }
@@ -158,6 +163,7 @@ mod tests {
         let reopen = Reopen { officer: OfficerId([2; 16]), compartment: Compartment::reference(), file: "a".into(), escrow: vec![1; 80] };
         let said = [
             hello,
+            Ask::Recall,
             Ask::Segment(vec![5; 3000]),
             Ask::Heads(heads),
             Ask::Sealed(vec![6; 99]),

@@ -41,7 +41,9 @@ pub fn enrolment(e: &SyncError) -> UiError {
         SyncError::Link(LinkError::NoLink(_) | LinkError::Busy { .. } | LinkError::Status(_) | LinkError::Portal) => UiError::NoLink,
         SyncError::Link(LinkError::NotHq(_)) => UiError::NotHq,
         SyncError::Link(LinkError::Refused(_)) => UiError::CodeInvalid,
-        SyncError::Store(_) | SyncError::Protocol(_) | SyncError::Cut => UiError::unexpected(e),
+        SyncError::Store(_) | SyncError::Protocol(_) | SyncError::Cut | SyncError::Cancelled { .. } | SyncError::Running => {
+            UiError::unexpected(e)
+        }
     }
 }
 

@@ -20,8 +20,11 @@ use crate::store::cursor;
 use crate::store::feed::{self, FeedHead};
 use crate::store::meta::{self, Life, Place};
 
-/// Bytes of entries that are read at once.
+/// Bytes of entries that are read at once, and joined where that is worth it: at most, and for a device on the slowest link.
 const PAGE_BYTES: usize = 256 * 1024;
+const PAGE_BYTES_MIN: usize = 8 * 1024;
+/// A page is such a part of what a device wants in one answer: what is joined covers the feed with its last segment only, so a cut costs a page.
+const PAGE_PART: u64 = 16;
 
 /// What is to be sent to whom, and within which bounds.
 pub(super) struct Down {
@@ -33,8 +36,16 @@ pub(super) struct Down {
     pub(super) list: Vec<Cursor>,
     /// Bytes that it still wants.
     pub(super) left: u64,
+    /// Bytes of a page.
+    pub(super) page: usize,
     /// Something was left out already.
     pub(super) more: bool,
+}
+
+/// Bytes of a page for a device that wants so many bytes in answer.
+pub(super) fn page_bytes(budget: Option<u64>) -> usize {
+    let part = budget.map_or(u64::MAX, |budget| budget / PAGE_PART);
+    usize::try_from(part).unwrap_or(PAGE_BYTES).clamp(PAGE_BYTES_MIN, PAGE_BYTES)
 }
 
 /// A compartment that is served: from where to where.
@@ -98,7 +109,7 @@ fn order(name: &Compartment) -> (u8, &str) {
 impl Service {
     /// Sends what the device lacks and the end. Returns how many entries were sent.
     pub(super) async fn send_down(&self, peer: &Peer, down: Down, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
-        let Down { life, officers, began, list, mut left, mut more } = down;
+        let Down { life, officers, began, list, mut left, page, mut more } = down;
         let device = peer.device;
         let (list, mut serving) =
             self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &life, &device, &officers, &list)).map(|s| (list, s))).await?;
@@ -111,7 +122,7 @@ impl Service {
         }
         let (mut cursors, mut sent) = (Vec::new(), 0);
         for s in serving {
-            let Ok(feed) = self.send_feed(peer, &life, &s, &mut left, answers).await? else {
+            let Ok(feed) = self.send_feed(peer, &life, &s, (&mut left, page), answers).await? else {
                 return Ok(Err(Gone));
             };
             sent += feed.sent;
@@ -135,7 +146,7 @@ impl Service {
         peer: &Peer,
         life: &Life,
         s: &Serving,
-        left: &mut u64,
+        (left, page_bytes): (&mut u64, usize),
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<Fed, Gone>> {
         let (mut at, mut sent, mut covered) = (s.after, 0, s.after);
@@ -146,7 +157,7 @@ impl Service {
             let (place, to, device) = (s.place.clone(), s.to.n, peer.device);
             let began = *life;
             // What is joined covers the feed with its last entry only, so a page that was begun is said whole.
-            let bytes = PAGE_BYTES.min(usize::try_from(*left).unwrap_or(PAGE_BYTES));
+            let bytes = page_bytes.min(usize::try_from(*left).unwrap_or(page_bytes));
             let page = self
                 .blocking(move |hq| {
                     hq.store.read(|tx| {

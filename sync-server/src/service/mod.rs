@@ -39,7 +39,7 @@ use crate::store::{cursor, people};
 pub use enrol::EnrolError;
 pub use files::FilesExchanged;
 
-use down::Down;
+use down::{Down, page_bytes};
 use heads::Compared;
 
 /// What an exchange came to; for logs.
@@ -189,7 +189,7 @@ impl Service {
         if standing.is_new_epoch && say(answers, Answer::Notice(Notice::NewEpoch { epoch: standing.life.epoch })).await.is_err() {
             return Ok(Err(Gone));
         }
-        let mut left = hello.budget.unwrap_or(u64::MAX);
+        let (mut left, page) = (hello.budget.unwrap_or(u64::MAX), page_bytes(hello.budget));
         // After a restore nothing leaves before an administrator has confirmed who may still read.
         let reading = if standing.is_confirmed { hello.officers } else { Vec::new() };
         let Ok(Compared { sent, is_all, wanted }) = self.compare(peer, &reading, heads, &mut left, answers).await? else {
@@ -209,7 +209,7 @@ impl Service {
             let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
             return Ok(say(answers, end).await.map(|()| sent));
         }
-        let down = Down { life: standing.life, officers: reading, began, list, left, more: !is_all };
+        let down = Down { life: standing.life, officers: reading, began, list, left, page, more: !is_all };
         Ok(self.send_down(peer, down, answers).await?.map(|down| sent + down))
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use daftar_core::ids::DeviceId;
-use daftar_wire::limits::HEADS_MAX;
+use daftar_wire::limits::{HEADS_MAX, RECEIPT_STREAMS_MAX};
 use daftar_wire::message::{Answer, Ask, Heads, Notice, Receipt, Receipted, ShortReceipt};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
@@ -16,6 +16,7 @@ use super::keep::{Committed, Outcome, commit};
 use super::prepare::{Ahead, Ready, prepare};
 use super::{Peer, Service, say};
 use crate::error::Result;
+use crate::store::{branch, meta};
 
 /// Segments that are decoded ahead of the commit.
 const AHEAD: usize = 4;
@@ -92,6 +93,10 @@ impl Service {
                     self.admit(peer, admission).await?;
                     continue;
                 }
+                Ask::Recall => {
+                    self.recall(peer, answers).await?;
+                    continue;
+                }
                 Ask::Hello(_) => continue,
             };
             let device = peer.device;
@@ -115,6 +120,29 @@ impl Service {
             }
         }
         Ok(None)
+    }
+
+    /// Says at once what is held of the device's own streams: its last exchange was cut, and what it sent then need not go again.
+    async fn recall(&self, peer: &Peer, answers: &Sender<Answer>) -> Result<()> {
+        let device = peer.device;
+        let (epoch, mut held) = self
+            .blocking(move |hq| {
+                hq.store.read(|tx| {
+                    let mut held = Vec::new();
+                    for place in meta::compartments(tx)? {
+                        for (stream, row) in branch::of_device(tx, &place, &device)?.into_iter().filter(|(_, row)| row.n > 0) {
+                            held.push(Receipted { stream, up_to: row.n, head: row.head, backed_up: row.backed_up });
+                        }
+                    }
+                    Ok((meta::life(tx)?.epoch, held))
+                })
+            })
+            .await?;
+        // What is beyond the limit goes again, as it did before anybody asked.
+        held.truncate(usize::try_from(RECEIPT_STREAMS_MAX).unwrap_or(usize::MAX));
+        let receipt = Receipt::sign(&self.hq.keys.signing, epoch, self.hq.clock.now_ms(), held);
+        let _ = say(answers, Answer::Receipt(receipt)).await;
+        Ok(())
     }
 
     /// Commits what is ready, a few at a time, and receipts it. Goes on when nobody listens: what came is kept.

@@ -69,9 +69,19 @@ pub fn is_sole(conn: &Connection, place: &Place, device: &DeviceId) -> Result<bo
 
 /// Every stream of a compartment with its branches, in the order in which they were begun.
 pub fn all(conn: &Connection, place: &Place) -> Result<Vec<(StreamId, StreamRow)>> {
-    let sql = format!("SELECT {COLUMNS}, device, incarnation FROM stream WHERE compartment = ?1 ORDER BY id");
+    named(conn, place, None)
+}
+
+/// A device's streams in a compartment, with their branches.
+pub fn of_device(conn: &Connection, place: &Place, device: &DeviceId) -> Result<Vec<(StreamId, StreamRow)>> {
+    named(conn, place, Some(device))
+}
+
+fn named(conn: &Connection, place: &Place, device: Option<&DeviceId>) -> Result<Vec<(StreamId, StreamRow)>> {
+    let sql =
+        format!("SELECT {COLUMNS}, device, incarnation FROM stream WHERE compartment = ?1 AND device = ifnull(?2, device) ORDER BY id");
     let mut rows = conn.prepare_cached(&sql)?;
-    let rows = rows.query_map([place.id], |r| {
+    let rows = rows.query_map(params![place.id, device.map(|d| d.0)], |r| {
         let id = StreamId { compartment: place.name.clone(), device: DeviceId(r.get(7)?), incarnation: Incarnation(r.get(8)?) };
         Ok((id, row(r)?))
     })?;

@@ -3,7 +3,7 @@
 use daftar_core::change::Op;
 use daftar_core::ids::{OfficerId, RecordId};
 use daftar_wire::change::{Body, Entry, write_header};
-use daftar_wire::message::{Answer, Notice, Verdict};
+use daftar_wire::message::{Answer, Ask, Notice, Verdict};
 use daftar_wire::segment::{Attestation, Segment};
 use daftar_wire::sign::{attest, verifying_key};
 
@@ -163,4 +163,23 @@ async fn who_writes_in_headquarters_name_or_reference_goes_to_review() {
     let reasons: Vec<&str> =
         answers.iter().filter_map(|a| if let Answer::Verdict(v) = a { Some(v.rulings[0].reason.as_str()) } else { None }).collect();
     assert_eq!(reasons, ["no_grant", "headquarters_only"]);
+}
+
+#[tokio::test]
+async fn who_asks_what_is_held_of_his_is_told_at_once_and_of_nobody_elses() {
+    let world = World::new();
+    let (mut device, mut other) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let none = world.say(&device, device.hello(), vec![Ask::Recall]).await;
+    assert!(matches!(&none[0], Answer::Receipt(r) if r.held.is_empty()), "nothing is an answer too, so that nobody waits: {none:?}");
+    let (first, second) = (bytes(&device.write(TEAM, 3)), bytes(&device.write("agency/moi/imt-1", 2)));
+    world.exchange(&device, device.hello(), &[first, second]).await;
+    let foreign = bytes(&other.write(TEAM, 4));
+    world.exchange(&other, other.hello(), &[foreign]).await;
+    let next = bytes(&device.write(TEAM, 1));
+    let said = world.say(&device, device.hello(), vec![Ask::Recall, Ask::Segment(next)]).await;
+    let Answer::Receipt(recalled) = &said[0] else { panic!("the answer comes before all others: {said:?}") };
+    recalled.verify(&verifying_key(&device.enrolled.server_signing).expect("a key")).expect("signed by headquarters");
+    let mut held: Vec<_> = recalled.held.iter().map(|r| (r.stream.clone(), r.up_to)).collect();
+    held.sort_by_key(|(_, n)| *n);
+    assert_eq!(held, [(device.stream("agency/moi/imt-1"), 2), (device.stream(TEAM), 3)]);
 }

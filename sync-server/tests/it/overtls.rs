@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daftar_core::authorize::Role;
@@ -243,5 +244,112 @@ async fn whoever_is_not_known_is_told_so_in_a_few_words() {
     assert_eq!(ask(&mut link, "POST", "/v1/sync", &Ask::End.write()).await.0, 400, "no hello");
     let mut console = running.connect(running.console, None).await;
     assert_eq!(ask(&mut console, "GET", "/v1/sync", b"").await.0, 404, "the console's listener is another");
+    running.stopped().await;
+}
+
+/// Devices that come back together: more than the server takes at once, as many as two cores carry in seconds.
+const RETURNING: usize = 500;
+/// How long a device's link takes for its question.
+const QUESTION: Duration = Duration::from_millis(600);
+/// What the whole process, with the other ends of all links in it, may take more for them.
+const RETURN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Memory of this process in bytes.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a process knows itself");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("a size");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+/// One exchange of one segment over a link that takes a while; how long to keep away, where the server asks for that.
+async fn returns(address: SocketAddr, config: Arc<ClientConfig>, question: &[Vec<u8>]) -> Result<Vec<Answer>, u64> {
+    let mut link = connect(address, config).await;
+    send(&mut link, SYNC).await;
+    chunk(&mut link, &question[0]).await;
+    tokio::time::sleep(QUESTION).await;
+    let mut read = Vec::new();
+    // Whoever is told to come later may find the link closed before he has said all.
+    for piece in &question[1..] {
+        let mut framed = format!("{:x}\r\n", piece.len()).into_bytes();
+        framed.extend_from_slice(piece);
+        framed.extend_from_slice(b"\r\n");
+        let _ = link.write_all(&framed).await;
+    }
+    let _ = link.write_all(b"0\r\n\r\n").await;
+    let _ = link.flush().await;
+    let whole = |r: &[u8]| r.starts_with(b"HTTP/1.1 200") && answers(r).1;
+    let is_later = |r: &[u8]| !r.starts_with(b"HTTP/1.1 200") && r.ends_with(b"later");
+    let reading = async {
+        while !whole(&read) && !is_later(&read) {
+            assert_ne!(link.read_buf(&mut read).await.expect("readable"), 0, "{:?}", String::from_utf8_lossy(&read));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reading).await.expect("an answer in time");
+    if whole(&read) {
+        return Ok(answers(&read).0);
+    }
+    let head = String::from_utf8_lossy(&read).into_owned();
+    assert!(head.starts_with("HTTP/1.1 503") || head.starts_with("HTTP/1.1 429"), "{head}");
+    Err(head.lines().find_map(|l| l.strip_prefix("retry-after: ")).expect("it says when").parse().expect("seconds"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_devices_that_return_at_once_are_all_served_some_later_and_the_memory_stays_flat() {
+    let running = run().await;
+    let mut ready = Vec::new();
+    // A team has digits for fewer than a hundred devices.
+    let teams: Vec<String> = (1..=6).map(|n| format!("imt-{n}")).collect();
+    for team in &teams {
+        running.world.officer(team, Agency::Moi, team, Role::Officer);
+    }
+    for team in teams.iter().cycle().take(RETURNING) {
+        let mut device = running.world.enrolled(team, false).await;
+        let compartment = format!("team/{team}");
+        let segment = device.write(&compartment, 3).write().expect("a segment");
+        // A device says that it has all there is, so that what is measured is the way up.
+        let question = vec![Ask::Hello(device.hello()).write(), Ask::Segment(segment).write(), Ask::End.write()];
+        ready.push((running.config(Some(&device)), device.stream(&compartment), device.head(&compartment), question));
+    }
+    let (before, began) = (memory(), std::time::Instant::now());
+    let most = Arc::new(AtomicU64::new(0));
+    let watch = tokio::spawn({
+        let most = most.clone();
+        async move {
+            loop {
+                most.fetch_max(memory(), Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    });
+    let address = running.address;
+    let all = ready.into_iter().enumerate().map(|(i, (config, stream, head, question))| {
+        tokio::spawn(async move {
+            let mut refusals = 0u32;
+            loop {
+                match returns(address, config.clone(), &question).await {
+                    Ok(said) => {
+                        assert_eq!(held(&said, &stream), Some(head), "device {i} has its receipt");
+                        return refusals;
+                    }
+                    Err(seconds) => {
+                        refusals += 1;
+                        // As the device's own clock does it: not sooner, and not all at once.
+                        let spread = Duration::from_secs(seconds).mul_f64(0.5 * (i as f64 / RETURNING as f64));
+                        tokio::time::sleep(Duration::from_secs(seconds) + spread).await;
+                    }
+                }
+            }
+        })
+    });
+    let all: Vec<_> = all.collect();
+    let mut refusals = 0;
+    for one in all {
+        refusals += one.await.expect("served");
+    }
+    watch.abort();
+    let grown = most.load(Ordering::Relaxed).saturating_sub(before);
+    eprintln!("{RETURNING} devices in {:?}, {refusals} times told to come later, {} MB more", began.elapsed(), grown / 1024 / 1024);
+    assert!(refusals > 0, "more came than are taken at once");
+    assert!(grown < RETURN_BYTES_MAX, "{grown} bytes more for {RETURNING} devices");
     running.stopped().await;
 }

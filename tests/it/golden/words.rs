@@ -169,6 +169,7 @@ pub fn list_ask(ask: &Ask, folder: &Path) -> Json {
         Ask::Hello(_) | Ask::End => panic!("listed elsewhere"),
         Ask::Segment(bytes) => file_or_bytes(bytes, folder),
         Ask::Sealed(bytes) => quoted(bytes),
+        Ask::Recall => quoted(&[]),
         Ask::Heads(h) => {
             let branches = h.branches.iter().map(|b| {
                 let split = b.split.map_or(Json::Null, |s| quoted(&s.0));
@@ -214,7 +215,7 @@ fn opened(secret: &Json, purpose: &str, context: &[u8], sealed: &[u8]) -> Vec<u8
 pub fn check_ask(name: &str, ask: &Ask, listing: &Json) {
     let device = || DeviceId(fixed(&listing["device"]));
     match ask {
-        Ask::Hello(_) | Ask::End | Ask::Heads(_) => {}
+        Ask::Hello(_) | Ask::End | Ask::Heads(_) | Ask::Recall => {}
         Ask::Segment(segment) => drop(Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"))),
         Ask::Sealed(sealed) => {
             let plain = opened(&listing["hq_secret"], OUTBOX, &device().0, sealed);

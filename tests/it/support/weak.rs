@@ -46,6 +46,11 @@ impl Lane {
         self.free_at = Some(end);
         end
     }
+
+    /// Nothing leaves for so long.
+    pub fn stall(&mut self, now: Instant, time: Duration) {
+        self.free_at = Some(self.free_at.map_or(now, |free| free.max(now)) + time);
+    }
 }
 
 /// One way through the link.
@@ -59,6 +64,7 @@ struct Shared {
     weather: Mutex<WeakLink>,
     target: AtomicU16,
     stop: AtomicBool,
+    swallows: AtomicBool,
     up: Way,
     down: Way,
     connections: AtomicU64,
@@ -81,6 +87,7 @@ impl Link {
             weather: Mutex::new(weather),
             target: AtomicU16::new(0),
             stop: AtomicBool::new(false),
+            swallows: AtomicBool::new(false),
             up: Way::default(),
             down: Way::default(),
             connections: AtomicU64::new(0),
@@ -109,6 +116,18 @@ impl Link {
     /// Changes the link.
     pub fn set(&self, weather: WeakLink) {
         *held(&self.shared.weather) = weather;
+    }
+
+    /// Nothing leaves either end for so long; then it goes on.
+    pub fn stall(&self, time: Duration) {
+        for way in [&self.shared.up, &self.shared.down] {
+            held(&way.lane).stall(Instant::now(), time);
+        }
+    }
+
+    /// From now on all that is said on any connection is lost and nobody is told, as behind an address translation that forgot it; or no longer.
+    pub fn swallow(&self, swallows: bool) {
+        self.shared.swallows.store(swallows, Ordering::Relaxed);
     }
 
     /// Ends every connection there is.
@@ -193,6 +212,9 @@ fn depart(mut from: TcpStream, shared: &Shared, way: &Way, delay: Duration, send
             Ok(0) | Err(_) => return,
             Ok(n) => n,
         };
+        if shared.swallows.load(Ordering::Relaxed) {
+            continue;
+        }
         bytes.truncate(n);
         let left = held(&way.lane).leave(Instant::now(), n as u64, rate);
         rest_until(left);

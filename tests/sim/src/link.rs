@@ -317,7 +317,7 @@ fn order(frame: &[u8]) -> (u8, Option<daftar_wire::stream::StreamId>, u64) {
             Ok(outline) => (1, Some(outline.stream), outline.first),
             Err(_) => (2, None, 0),
         },
-        Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_)) | None => (2, None, 0),
+        Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) | Ask::Recall) | None => (2, None, 0),
         Some(Ask::End) => (3, None, 0),
     }
 }

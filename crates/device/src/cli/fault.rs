@@ -14,6 +14,8 @@ pub struct Fault {
     pub code: String,
     /// A sentence for people.
     pub message: String,
+    /// Seconds after which headquarters asks to be called again.
+    pub retry_after_seconds: Option<u64>,
 }
 
 const REFUSED: u8 = 1;
@@ -23,11 +25,13 @@ const NO_LINK: u8 = 4;
 const NOT_HQ: u8 = 5;
 const ALREADY_OPEN: u8 = 6;
 const STORAGE_FULL: u8 = 7;
+/// The officer stopped it.
+pub const STOPPED: u8 = 8;
 const OURS: u8 = 70;
 
 impl Fault {
     fn new(status: u8, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), retry_after_seconds: None }
     }
 
     /// The command line is not right.
@@ -82,14 +86,25 @@ impl From<Error> for Fault {
 
 impl From<SyncError> for Fault {
     fn from(e: SyncError) -> Self {
+        let retry_after_seconds = match &e {
+            SyncError::Link(LinkError::Busy { retry_after_seconds }) => *retry_after_seconds,
+            SyncError::Link(_)
+            | SyncError::Store(_)
+            | SyncError::Protocol(_)
+            | SyncError::Cut
+            | SyncError::Cancelled { .. }
+            | SyncError::Running => None,
+        };
         let status = match e {
             SyncError::Store(e) => return e.into(),
+            SyncError::Cancelled { .. } => STOPPED,
+            SyncError::Running => ALREADY_OPEN,
             SyncError::Link(LinkError::NotHq(_) | LinkError::Refused(_)) => NOT_HQ,
             SyncError::Link(LinkError::NoLink(_) | LinkError::Portal | LinkError::Busy { .. } | LinkError::Status(_))
             | SyncError::Cut
             | SyncError::Protocol(_) => NO_LINK,
         };
-        Self::new(status, e.code(), e.to_string())
+        Self { retry_after_seconds, ..Self::new(status, e.code(), e.to_string()) }
     }
 }
 

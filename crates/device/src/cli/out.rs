@@ -35,7 +35,10 @@ impl Out {
     /// Prints why nothing was done.
     pub fn fault(&self, fault: &Fault) {
         if self.json {
-            let value = json!({"error": {"code": fault.code, "message": fault.message}});
+            let mut value = json!({"error": {"code": fault.code, "message": fault.message}});
+            if let Some(seconds) = fault.retry_after_seconds {
+                value["error"]["retry_after_seconds"] = json!(seconds);
+            }
             self.write(|w| writeln!(w, "{value}"));
         } else {
             let _ = writeln!(io::stderr(), "daftar: {}", fault.message);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use daftar_device::sync::{self, HttpTransport, SyncError, SyncReport};
+use daftar_device::sync::{self, Cancel, HttpTransport, SyncError, SyncReport};
 use daftar_device::{Device, Store};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -29,7 +29,7 @@ pub fn run_locked(device: &Device, out: &Out) -> Result<u8, Fault> {
     let info = device.info()?;
     let report = runtime()?.block_on(async {
         let transport = HttpTransport::new(&info).map_err(SyncError::from)?;
-        sync::run_locked(device, &transport, &|_| {}).await
+        sync::run_locked_until(device, &transport, &|_| {}, &by_keyboard()).await
     })?;
     say(&report, out);
     Ok(0)
@@ -39,11 +39,25 @@ pub fn run_locked(device: &Device, out: &Out) -> Result<u8, Fault> {
 pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
     let report = runtime()?.block_on(async {
         let transport = HttpTransport::new(store.device()).map_err(SyncError::from)?;
-        sync::run(store, &transport, &|_| {}).await
+        sync::run_until(store, &transport, &|_| {}, &by_keyboard()).await
     })?;
     store.check_unchecked()?;
     say(&report, out);
     Ok(0)
+}
+
+/// Ctrl-C stops a sync; a second one ends the command, as it does elsewhere.
+fn by_keyboard() -> Cancel {
+    let cancel = Cancel::default();
+    let told = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            told.cancel();
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(i32::from(super::fault::STOPPED));
+        }
+    });
+    cancel
 }
 
 fn say(report: &SyncReport, out: &Out) {

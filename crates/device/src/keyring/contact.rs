@@ -6,9 +6,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Keyring;
 use crate::error::Result;
 use crate::sql::{int, uint};
+use crate::sync::LinkMemory;
 
 /// A comparison with headquarters' time is recent for so long.
 const RECENT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The setting that holds what is remembered of the link: `cut` or `whole`, and bytes a second or `-`.
+const LINK: &str = "link";
+/// A rate that differs by less than this part is about the same.
+const LINK_STEP: u64 = 4;
 
 /// How the last attempt to reach headquarters ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +88,27 @@ impl Keyring {
             offset_ms: i64::try_from(offset).unwrap_or(0),
             quality: if recent { ClockQuality::Recent } else { ClockQuality::Stale },
         })
+    }
+
+    /// What the device remembers of its link.
+    pub(crate) fn link(&self) -> Result<LinkMemory> {
+        let text = self.setting(LINK)?.unwrap_or_default();
+        let (cut, rate) = text.split_once(' ').unwrap_or_default();
+        Ok(LinkMemory { was_cut: cut == "cut", bytes_per_second: rate.parse().ok() })
+    }
+
+    /// Keeps that. A rate that is about the same is not worth a write.
+    pub(crate) fn set_link(&self, memory: &LinkMemory) -> Result<()> {
+        let before = self.link()?;
+        let is_near = match (before.bytes_per_second, memory.bytes_per_second) {
+            (Some(a), Some(b)) => a.abs_diff(b) <= a / LINK_STEP,
+            (a, b) => a == b,
+        };
+        if is_near && before.was_cut == memory.was_cut {
+            return Ok(());
+        }
+        let rate = memory.bytes_per_second.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        self.set_setting(LINK, &format!("{} {rate}", if memory.was_cut { "cut" } else { "whole" }))
     }
 
     /// A setting of the screens: language, theme, text size.

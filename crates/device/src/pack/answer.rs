@@ -24,9 +24,9 @@ pub(super) async fn take(store: &Arc<Store>, header: &Header, opening: Opening, 
         }
         blocking(store, move |s| s.adopt_epoch(epoch)).await?;
     }
-    let told = sync::Told { to_send: 0, tally: Arc::default(), progress: &|_| {} };
+    let told = sync::Told { to_send: 0, tally: Arc::default(), progress: &|_| {}, counted: &|| (0, 0) };
     let (frames, pieces) = channel(AHEAD);
-    let (heard, read) = tokio::join!(listen(store, pieces, &told, Road::Pack { is_news }), all_frames(opening, frames, progress));
+    let (heard, read) = tokio::join!(listen(store, pieces, &told, Road::Pack { is_news }, None), all_frames(opening, frames, progress));
     let heard = heard?;
     // Also when it ended too early: the receipts before are written.
     blocking(store, move |s| heard.identity.settle(s, Settled::default())).await?;

@@ -108,7 +108,10 @@ impl From<SyncError> for PackError {
         match e {
             SyncError::Store(e) => Self::Store(e),
             SyncError::Protocol(e) => Self::Broken(format!("what the pack says cannot be read ({e})")),
-            SyncError::Cut | SyncError::Link(_) => Self::Broken("the pack ends before its writer had finished".into()),
+            // A file is no link, and nobody stops or shares its reading.
+            SyncError::Cut | SyncError::Link(_) | SyncError::Cancelled { .. } | SyncError::Running => {
+                Self::Broken("the pack ends before its writer had finished".into())
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub async fn write(store: &Arc<Store>, path: &Path, replace: bool, progress: Tol
     let question = Question { base: Base::Nothing, heads, lineage: None, is_carried: true };
     let sender = blocking(store, {
         let (of, sent) = (store.clone(), sent.clone());
-        move |_| send(&of, question, words, &asks, &sent)
+        move |_| send(&of, question, words, &asks, &sent, None)
     });
     let (written, all) = tokio::join!(fill(store, made, said, progress), sender);
     let (file, more) = written?;

@@ -22,7 +22,12 @@ const WRITERS: usize = 2;
 const PAGES_WAITING: usize = 4;
 
 enum Job {
-    Receipt(Receipted, Arc<Vec<u8>>),
+    /// `recalled`: it was asked for, of a stream that a clone may have carried further than is known here.
+    Receipt {
+        held: Receipted,
+        bytes: Arc<Vec<u8>>,
+        recalled: bool,
+    },
     Page(Compartment, Vec<AppliedItem>),
     Loose(Box<Segment>),
     Want(StreamId, u64),
@@ -81,9 +86,9 @@ impl Writers {
         let _ = self.queues[writer].send(job).await;
     }
 
-    pub(crate) async fn receipt(&mut self, r: Receipted, bytes: Arc<Vec<u8>>) {
-        let compartment = r.stream.compartment.clone();
-        self.give(&compartment, Job::Receipt(r, bytes)).await;
+    pub(crate) async fn receipt(&mut self, held: Receipted, bytes: Arc<Vec<u8>>, recalled: bool) {
+        let compartment = held.stream.compartment.clone();
+        self.give(&compartment, Job::Receipt { held, bytes, recalled }).await;
     }
 
     /// The reference is written before anything else goes on: it says whose keys the other pages are checked with.
@@ -109,6 +114,16 @@ impl Writers {
     pub(crate) async fn end(&mut self, cursor: Cursor) {
         let compartment = cursor.compartment.clone();
         self.give(&compartment, Job::End(cursor)).await;
+    }
+
+    /// Waits until all that was given so far is written.
+    pub(super) async fn settled(&self) {
+        for queue in &self.queues {
+            let (done, written) = tokio::sync::oneshot::channel();
+            if queue.send(Job::Barrier(done)).await.is_ok() {
+                let _ = written.await;
+            }
+        }
     }
 
     /// Waits until all is written.
@@ -137,11 +152,13 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Ro
         Road::Pack { .. } => store.apply_carried(c, items, end),
     };
     match job {
-        Job::Receipt(r, bytes) => match store.receipted(&r, &bytes) {
+        Job::Receipt { held: r, bytes, recalled } => match store.receipted(&r, &bytes) {
             Ok(Taken::Changes(n)) if r.stream.device == store.device().id => {
                 tally.receipted.fetch_add(n, Ordering::Relaxed);
             }
             Ok(Taken::Changes(_) | Taken::Nothing) => {}
+            // It goes again, and what is said of that decides.
+            Ok(Taken::Foreign) if recalled => {}
             // Concerns this stream alone: it waits, and the rest goes on.
             Ok(Taken::Foreign) => {
                 tracing::warn!(compartment = %r.stream.compartment, "headquarters holds another history of this stream");

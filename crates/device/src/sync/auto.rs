@@ -26,6 +26,12 @@ impl Nudge {
     }
 }
 
+/// Whoever asks to be called later is believed up to here; the wait itself goes on after it as after any failure.
+const LATER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Beyond the time that was asked for, at most such a part of it and at least so long, by full jitter: all were told the same.
+const LATER_SPREAD: f64 = 0.5;
+const LATER_SPREAD_MIN: Duration = Duration::from_secs(2);
+
 /// The automatic sync's clock.
 #[derive(Debug, Default)]
 pub struct AutoSync {
@@ -51,11 +57,11 @@ impl AutoSync {
         }
     }
 
-    /// Tells how the sync went. `retry_after`: what the server asked for.
+    /// Tells how the sync went. `retry_after`: what the server asked for; returns when that is over, never sooner, whatever is saved meanwhile.
     pub async fn went(&mut self, well: bool, retry_after: Option<Duration>) {
         self.failures = if well { 0 } else { self.failures.saturating_add(1) };
         if let Some(wait) = retry_after {
-            tokio::time::sleep(wait.min(WAIT_MAX * 10)).await;
+            tokio::time::sleep(later(wait, random_fraction())).await;
         }
     }
 }
@@ -64,6 +70,12 @@ impl AutoSync {
 fn jittered(failures: u32, fraction: f64) -> Duration {
     let bound = WAIT_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(WAIT_MAX);
     bound.mul_f64(fraction)
+}
+
+/// How long to keep away from who asked for `wait`.
+fn later(wait: Duration, fraction: f64) -> Duration {
+    let wait = wait.min(LATER_MAX);
+    wait + wait.mul_f64(LATER_SPREAD).max(LATER_SPREAD_MIN).mul_f64(fraction)
 }
 
 fn random_fraction() -> f64 {
@@ -84,5 +96,24 @@ mod tests {
         assert_eq!(jittered(3, 1.0), WAIT_FIRST * 4);
         assert_eq!(jittered(40, 1.0), WAIT_MAX);
         assert_eq!(jittered(40, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_asks_to_be_called_later_is_not_called_sooner_and_not_by_all_at_once() {
+        let minute = Duration::from_secs(60);
+        assert_eq!((later(minute, 0.0), later(minute, 1.0)), (minute, minute * 3 / 2));
+        assert_eq!(later(Duration::from_secs(1), 1.0), Duration::from_secs(3), "a short time is spread too");
+        assert_eq!(later(Duration::from_secs(3600), 0.0), Duration::from_secs(3600), "an hour is an hour");
+        assert_eq!(later(Duration::MAX, 0.0), LATER_MAX, "what is told for ever is tried again");
+    }
+
+    #[tokio::test]
+    async fn a_save_does_not_call_a_busy_headquarters_sooner() {
+        let mut auto = AutoSync::default();
+        let (nudge, began) = (auto.nudge(), std::time::Instant::now());
+        nudge.now();
+        auto.went(false, Some(Duration::from_secs(1))).await;
+        auto.due().await;
+        assert!(began.elapsed() >= Duration::from_secs(1), "asked again after {:?}", began.elapsed());
     }
 }

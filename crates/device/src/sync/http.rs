@@ -1,6 +1,7 @@
 //! The exchange over HTTP/1.1 and mutual TLS 1.3, by reqwest. Follows no redirect and trusts no status.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
@@ -9,6 +10,7 @@ use reqwest::{Client, Response, StatusCode};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::count::counted;
+use super::pace::Pace;
 use super::tls::{Identity, Pin, config};
 use super::transport::{LinkError, Transport};
 use crate::vault::DeviceInfo;
@@ -24,6 +26,7 @@ pub struct HttpTransport {
     client: Client,
     address: String,
     before: (u64, u64),
+    pace: Arc<Pace>,
 }
 
 impl HttpTransport {
@@ -31,7 +34,7 @@ impl HttpTransport {
     pub fn new(device: &DeviceInfo) -> Result<Self, LinkError> {
         let identity = Identity { certificate: device.certificate.clone(), key_pkcs8: device.key_pkcs8() };
         let client = client(Pin::Ca(device.ca.clone()), Some(identity), device.last_hq_ms)?;
-        Ok(Self { client, address: device.address.clone(), before: counted() })
+        Ok(Self { client, address: device.address.clone(), before: counted(), pace: Arc::default() })
     }
 }
 
@@ -45,9 +48,18 @@ fn client(pin: Pin, identity: Option<Identity>, hq_time_ms: Option<u64>) -> Resu
         .referer(false)
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read_timeout())
         .build()
         .map_err(|e| LinkError::NoLink(reason(&e)))
+}
+
+/// A test of real processes sets it by `DAFTAR_TEST_READ_TIMEOUT_MS`; no build that is given to anybody looks at that.
+fn read_timeout() -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(ms) = std::env::var("DAFTAR_TEST_READ_TIMEOUT_MS").ok().and_then(|ms| ms.parse().ok()) {
+        return Duration::from_millis(ms);
+    }
+    READ_TIMEOUT
 }
 
 /// The innermost reason of an error: reqwest's own sentences name an address and no cause.
@@ -97,8 +109,13 @@ fn judge(response: &Response) -> Result<(), LinkError> {
 
 impl HttpTransport {
     async fn post(&self, path: &str, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
-        let body = futures_util::stream::unfold(asks, |mut asks| async move {
-            asks.recv().await.map(|piece| (Ok::<_, std::io::Error>(Bytes::from(piece)), asks))
+        // The body is first asked for when the connection is there.
+        let (began, pace) = (Instant::now(), self.pace.clone());
+        let body = futures_util::stream::unfold((asks, Some(pace)), move |(mut asks, mut pace)| async move {
+            if let Some(pace) = pace.take() {
+                pace.connected(began.elapsed());
+            }
+            asks.recv().await.map(|piece| (Ok::<_, std::io::Error>(Bytes::from(piece)), (asks, pace)))
         });
         let url = format!("https://{}{path}", self.address);
         let request = self.client.post(url).header("content-type", CONTENT_TYPE).body(reqwest::Body::wrap_stream(body));
@@ -120,6 +137,10 @@ impl Transport for HttpTransport {
 
     async fn exchange_files(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
         self.post("/v1/files", asks, answers).await
+    }
+
+    fn pace(&self) -> Option<&Arc<Pace>> {
+        Some(&self.pace)
     }
 
     fn counted(&self) -> (u64, u64) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use daftar_core::ids::Epoch;
 use daftar_wire::message::{End, FrameReader, Receipt};
@@ -9,25 +10,34 @@ use tokio::sync::mpsc::Receiver;
 
 use super::apply::{Tally, Writers};
 use super::identity::Identity;
+use super::pace::Pace;
 use super::run::blocking;
 use super::session::{Session, Step};
 use super::{Progress, Road, SyncError, access};
 use crate::vault::Store;
+
+/// Entries of a feed are not kept from the disk for longer than this.
+const PAGE_AGE: Duration = Duration::from_secs(1);
 
 /// Who is told how far it is.
 pub(crate) struct Told<'a> {
     pub(crate) to_send: u64,
     pub(crate) tally: Arc<Tally>,
     pub(crate) progress: &'a (dyn Fn(Progress) + Send + Sync),
+    /// Bytes up and down so far.
+    pub(crate) counted: &'a (dyn Fn() -> (u64, u64) + Send + Sync),
 }
 
 impl Told<'_> {
     pub(crate) fn tell(&self) {
         let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let (bytes_up, bytes_down) = (self.counted)();
         (self.progress)(Progress {
             to_send: self.to_send,
             receipted: of(&self.tally.receipted).min(self.to_send),
             received: of(&self.tally.received),
+            bytes_up,
+            bytes_down,
         });
     }
 }
@@ -47,11 +57,32 @@ pub(crate) struct Heard {
 }
 
 /// Listens until the answer ends, whole or cut.
-pub(crate) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, told: &Told<'_>, road: Road) -> Result<Heard, SyncError> {
-    let mut listener = Listener::new(store, &told.tally, road)?;
+pub(crate) async fn listen(
+    store: &Arc<Store>,
+    mut heard: Receiver<Vec<u8>>,
+    told: &Told<'_>,
+    road: Road,
+    pace: Option<&Arc<Pace>>,
+) -> Result<Heard, SyncError> {
+    let mut listener = Listener::new(store, &told.tally, road, pace)?;
     let mut reader = FrameReader::default();
     let mut trouble = None;
-    'pieces: while let Some(piece) = heard.recv().await {
+    let mut written = Instant::now();
+    'pieces: loop {
+        // On a real link what was heard is written down every second, whatever it was.
+        if pace.is_some() && written.elapsed() >= PAGE_AGE {
+            listener.pause(told).await?;
+            written = Instant::now();
+        }
+        let next = match pace {
+            Some(_) => tokio::time::timeout(PAGE_AGE, heard.recv()).await,
+            None => Ok(heard.recv().await),
+        };
+        let piece = match next {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            Err(_) => continue,
+        };
         reader.push(&piece);
         loop {
             let steps = match reader.next() {
@@ -69,12 +100,15 @@ pub(crate) async fn listen(store: &Arc<Store>, mut heard: Receiver<Vec<u8>>, tol
         }
     }
     drop(heard);
+    // A cut keeps what was heard before it.
+    listener.pause(told).await?;
     listener.finish(trouble.map(SyncError::from)).await
 }
 
 struct Listener<'a> {
     store: &'a Arc<Store>,
     road: Road,
+    pace: Option<&'a Arc<Pace>>,
     session: Session,
     writers: Writers,
     identity: Identity,
@@ -85,12 +119,13 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>, road: Road) -> Result<Self, SyncError> {
+    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>, road: Road, pace: Option<&'a Arc<Pace>>) -> Result<Self, SyncError> {
         Ok(Self {
             session: Session::new(store.device().server_key()?),
             writers: Writers::start(store, tally, road),
             store,
             road,
+            pace,
             identity: Identity::default(),
             news: false,
             root_unknown: false,
@@ -167,11 +202,24 @@ impl<'a> Listener<'a> {
         }
     }
 
+    async fn pause(&mut self, told: &Told<'_>) -> Result<(), SyncError> {
+        let steps = self.session.pause().into_iter().collect();
+        self.take(steps, told).await
+    }
+
     async fn receipted(&mut self, receipt: Receipt) -> Result<(), SyncError> {
         self.epoch(receipt.epoch).await?;
         let bytes = Arc::new(receipt.write());
+        let recalling = self.pace.filter(|pace| pace.awaits_recall());
         for r in receipt.held {
-            self.writers.receipt(r, bytes.clone()).await;
+            if let Some(pace) = self.pace {
+                pace.receipted(&r.stream, r.up_to);
+            }
+            self.writers.receipt(r, bytes.clone(), recalling.is_some()).await;
+        }
+        if let Some(pace) = recalling {
+            self.writers.settled().await;
+            pace.recalled();
         }
         Ok(())
     }

@@ -4,12 +4,14 @@
 mod access;
 mod apply;
 mod auto;
+mod cancel;
 mod count;
 mod files;
 mod http;
 mod identity;
 mod listen;
 mod outbox;
+mod pace;
 mod run;
 mod send;
 mod session;
@@ -17,10 +19,12 @@ pub(crate) mod tls;
 mod transport;
 
 pub use auto::{AutoSync, Nudge};
+pub use cancel::Cancel;
 pub use files::FilesReport;
 pub use http::{HttpTransport, enrol};
-pub use outbox::run_locked;
-pub use run::run;
+pub use outbox::{run_locked, run_locked_until};
+pub use pace::{LinkMemory, Pace};
+pub use run::{run, run_until};
 pub use session::{Session, Step};
 pub use transport::{LinkError, Transport};
 
@@ -78,6 +82,10 @@ pub struct Progress {
     pub receipted: u64,
     /// Changes of others received by now.
     pub received: u64,
+    /// Bytes of HTTP above TLS that went up by now, headers included.
+    pub bytes_up: u64,
+    /// The same, down.
+    pub bytes_down: u64,
 }
 
 /// Why a sync did not finish. All that was receipted stays receipted, all else waits.
@@ -95,6 +103,23 @@ pub enum SyncError {
     /// The answer stopped before its end.
     #[error("the link broke before the server had finished; everything is kept and waits")]
     Cut,
+    /// Somebody stopped it.
+    #[error("the sync was stopped; {}", kept(*waiting))]
+    Cancelled {
+        /// Changes that still wait for a receipt.
+        waiting: u64,
+    },
+    /// Another sync of this device runs.
+    #[error("a sync runs already; there is one at a time")]
+    Running,
+}
+
+fn kept(waiting: u64) -> String {
+    match waiting {
+        0 => "headquarters has every record of this device".to_owned(),
+        1 => "what headquarters has acknowledged stays acknowledged, 1 change is kept here and waits".to_owned(),
+        n => format!("what headquarters has acknowledged stays acknowledged, {n} changes are kept here and wait"),
+    }
 }
 
 impl SyncError {
@@ -105,6 +130,8 @@ impl SyncError {
             Self::Store(e) => e.code(),
             Self::Protocol(_) => "protocol",
             Self::Cut => "cut",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Running => "running",
         }
     }
 }

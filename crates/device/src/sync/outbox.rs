@@ -10,6 +10,7 @@ use daftar_wire::message::{Ask, End, FrameReader, Hello, Receipt};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::access::send_boxed;
+use super::cancel::Cancel;
 use super::session::{Session, Step};
 use super::transport::Transport;
 use super::{Progress, SyncError, SyncReport};
@@ -27,16 +28,29 @@ pub async fn run_locked<T: Transport>(
     transport: &T,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<SyncReport, SyncError> {
+    run_locked_until(device, transport, progress, &Cancel::default()).await
+}
+
+/// The same until it is done or told to stop; see `run_until`.
+pub async fn run_locked_until<T: Transport>(
+    device: &Device,
+    transport: &T,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+    cancel: &Cancel,
+) -> Result<SyncReport, SyncError> {
     let started = Instant::now();
     let shared = device.shared().clone();
-    let outcome = exchange(&shared, transport, progress).await;
+    let Ok(_one) = shared.syncing.try_lock() else { return Err(SyncError::Running) };
+    let outcome = exchange(&shared, transport, progress, cancel).await;
     let (bytes_up, bytes_down) = transport.counted();
     let noted = match &outcome {
-        Ok((_, hq_time_ms)) => ContactOutcome::Finished { hq_time_ms: *hq_time_ms },
-        Err(e) => ContactOutcome::Failed { code: e.code().to_owned() },
+        Ok((_, hq_time_ms)) => Some(ContactOutcome::Finished { hq_time_ms: *hq_time_ms }),
+        // Says nothing of headquarters or the way there.
+        Err(SyncError::Cancelled { .. }) => None,
+        Err(e) => Some(ContactOutcome::Failed { code: e.code().to_owned() }),
     };
     let waiting = blocking(&shared, move |shared| {
-        shared.keyring.contacted(&noted, shared.clock.as_ref(), None)?;
+        noted.map_or(Ok(()), |noted| shared.keyring.contacted(&noted, shared.clock.as_ref(), None))?;
         shared.sweep()?;
         shared.keyring.outbox()
     })
@@ -50,6 +64,7 @@ async fn exchange<T: Transport>(
     shared: &Arc<Shared>,
     transport: &T,
     progress: &(dyn Fn(Progress) + Send + Sync),
+    cancel: &Cancel,
 ) -> Result<(u64, u64), SyncError> {
     let (asks, questions) = channel(AHEAD);
     let (answers, heard) = channel::<Vec<u8>>(AHEAD);
@@ -75,16 +90,20 @@ async fn exchange<T: Transport>(
                     if let Some(e) = take(shared, &id, step, &mut receipted).await? {
                         end = Some(e);
                     }
-                    progress(Progress { to_send, receipted: receipted.min(to_send), received: 0 });
+                    let (bytes_up, bytes_down) = transport.counted();
+                    progress(Progress { to_send, receipted: receipted.min(to_send), received: 0, bytes_up, bytes_down });
                 }
             }
         }
         end.ok_or(SyncError::Cut)
     };
-    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listening);
+    let (carried, listened) = tokio::join!(cancel.unless(transport.exchange(questions, answers)), listening);
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     // The link's own word is the better reason when both ends complain.
-    carried?;
+    match carried {
+        Some(carried) => carried?,
+        None => return Err(SyncError::Cancelled { waiting: blocking(shared, |s| s.keyring.outbox()).await? }),
+    }
     sent_all?;
     let end = listened?;
     blocking(shared, move |shared| {

@@ -8,6 +8,7 @@ use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Cursor, End, Lineage};
 use tokio::sync::mpsc::channel;
 
+use super::cancel::Cancel;
 use super::files::Files;
 use super::identity::Settled;
 use super::listen::{Told, listen};
@@ -32,15 +33,38 @@ pub async fn run<T: Transport>(
     transport: &T,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<SyncReport, SyncError> {
+    run_until(store, transport, progress, &Cancel::default()).await
+}
+
+/// The same until it is done or told to stop: then it ends with `SyncError::Cancelled`, which says what waits. One sync of a device runs at a time;
+/// a second ends at once with `SyncError::Running`.
+pub async fn run_until<T: Transport>(
+    store: &Arc<Store>,
+    transport: &T,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+    cancel: &Cancel,
+) -> Result<SyncReport, SyncError> {
+    let Ok(_one) = store.shared().syncing.try_lock() else { return Err(SyncError::Running) };
     let started = Instant::now();
-    let outcome = exchange_all(store, transport, progress).await;
+    let link = Link { store, transport, progress, cancel };
+    if let Some(pace) = transport.pace() {
+        pace.remember(store.shared().keyring.link()?);
+    }
+    let outcome = exchange_all(link).await;
+    let learned = transport.pace().map(|pace| pace.learned(outcome.is_err()));
     let noted = match &outcome {
-        Ok((_, hq_time_ms)) => ContactOutcome::Finished { hq_time_ms: *hq_time_ms },
-        Err(e) => ContactOutcome::Failed { code: e.code().to_owned() },
+        Ok((_, hq_time_ms)) => Some(ContactOutcome::Finished { hq_time_ms: *hq_time_ms }),
+        // Says nothing of headquarters or the way there.
+        Err(SyncError::Cancelled { .. }) => None,
+        Err(e) => Some(ContactOutcome::Failed { code: e.code().to_owned() }),
     };
-    blocking(store, move |s| s.note_contact(noted)).await?;
+    blocking(store, move |s| {
+        learned.map_or(Ok(()), |learned| s.shared().keyring.set_link(&learned))?;
+        noted.map_or(Ok(()), |noted| s.note_contact(noted))
+    })
+    .await?;
     let (mut report, _) = outcome?;
-    files_after(store, transport, progress, &mut report).await?;
+    files_after(link, &mut report).await?;
     let (bytes_up, bytes_down) = transport.counted();
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
     report.waiting = blocking(store, Store::waiting).await?;
@@ -48,32 +72,58 @@ pub async fn run<T: Transport>(
     Ok(report)
 }
 
+/// With whom, by what and for whom a sync runs.
+struct Link<'a, T> {
+    store: &'a Arc<Store>,
+    transport: &'a T,
+    progress: &'a (dyn Fn(Progress) + Send + Sync),
+    cancel: &'a Cancel,
+}
+
+impl<T> Clone for Link<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Link<'_, T> {}
+
+impl<T: Transport> Link<'_, T> {
+    async fn cancelled(&self) -> SyncError {
+        match blocking(self.store, Store::waiting).await {
+            Ok(waiting) => SyncError::Cancelled { waiting },
+            Err(e) => e,
+        }
+    }
+}
+
 /// Files go last. Between two of their exchanges goes whatever was saved meanwhile; no trouble of theirs is one of the records'.
-async fn files_after<T: Transport>(
-    store: &Arc<Store>,
-    transport: &T,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-    report: &mut SyncReport,
-) -> Result<(), SyncError> {
+async fn files_after<T: Transport>(link: Link<'_, T>, report: &mut SyncReport) -> Result<(), SyncError> {
+    let store = link.store;
     let mut files = Files::new();
     loop {
-        match files.slice(store, transport).await {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(e) => {
+        match link.cancel.unless(files.slice(store, link.transport)).await {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => break,
+            Some(Err(e)) => {
                 tracing::info!(error = %e, "the exchange of files broke off; it goes on with the next sync");
                 files.report.error = Some(e.code().to_owned());
                 break;
             }
+            None => return Err(link.cancelled().await),
         }
-        if blocking(store, Store::waiting).await? > report.refused {
-            let Ok((more, _)) = exchange_all(store, transport, progress).await else { break };
+        // What the last exchange left waits for something else; what came to wait since was saved meanwhile.
+        if blocking(store, Store::waiting).await? > report.waiting {
+            let (more, _) = match exchange_all(link).await {
+                Ok(more) => more,
+                Err(e @ SyncError::Cancelled { .. }) => return Err(e),
+                Err(_) => break,
+            };
             report.sent_changes += more.sent_changes;
             report.received_changes += more.received_changes;
             report.requests += more.requests;
-            if more.sent_changes == 0 {
-                break;
-            }
+            report.refused += more.refused;
+            report.waiting = more.waiting;
         }
     }
     files.report.waiting = blocking(store, Store::files_waiting).await?;
@@ -81,21 +131,19 @@ async fn files_after<T: Transport>(
     Ok(())
 }
 
-async fn exchange_all<T: Transport>(
-    store: &Arc<Store>,
-    transport: &T,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<(SyncReport, u64), SyncError> {
+async fn exchange_all<T: Transport>(link: Link<'_, T>) -> Result<(SyncReport, u64), SyncError> {
+    let store = link.store;
     let mut report = SyncReport::default();
     // What an earlier sync was told and did not come to.
     blocking(store, Store::renew).await?;
-    let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress };
+    let counted = || link.transport.counted();
+    let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress: link.progress, counted: &counted };
     let heads = blocking(store, Store::differing).await?;
     let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
     let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false };
     loop {
         report.requests += 1;
-        let after = exchange(store, transport, &question, &mut rounds.settled, &mut report, &told).await?;
+        let after = exchange(link, &question, &mut rounds.settled, &mut report, &told).await?;
         if report.requests >= REQUESTS_MAX {
             return Err(SyncError::Cut);
         }
@@ -110,6 +158,7 @@ async fn exchange_all<T: Transport>(
 
 fn finish(mut report: SyncReport, rounds: Rounds, told: &Told<'_>, hq_time_ms: u64) -> Result<(SyncReport, u64), SyncError> {
     report.received_changes = told.tally.received.load(Ordering::Relaxed);
+    report.waiting = told.to_send.saturating_sub(told.tally.receipted.load(Ordering::Relaxed));
     if report.differ > 0 {
         tracing::error!(
             compartments = report.differ,
@@ -161,23 +210,25 @@ impl Rounds {
 }
 
 async fn exchange<T: Transport>(
-    store: &Arc<Store>,
-    transport: &T,
+    link: Link<'_, T>,
     question: &Question,
     settled: &mut Settled,
     report: &mut SyncReport,
     told: &Told<'_>,
 ) -> Result<After, SyncError> {
+    let store = link.store;
     let (asks, questions) = channel(SEGMENTS_AHEAD);
     let (answers, heard) = channel::<Vec<u8>>(SEGMENTS_AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
     let words = blocking(store, Store::words).await?;
-    let said = words.asks();
+    let asked = words.asks();
     let sender = tokio::task::spawn_blocking({
-        let (store, sent, question) = (store.clone(), sent.clone(), question.clone());
-        move || send(&store, question, said, &asks, &sent)
+        let (store, sent, question, pace) = (store.clone(), sent.clone(), question.clone(), link.transport.pace().cloned());
+        move || send(&store, question, asked, &asks, &sent, pace.as_deref())
     });
-    let (carried, listened) = tokio::join!(transport.exchange(questions, answers), listen(store, heard, told, Road::Link));
+    // Told to stop, both ends of the link are dropped: the sender stops, and the listener writes down what it has heard.
+    let carrying = link.cancel.unless(link.transport.exchange(questions, answers));
+    let (carried, listened) = tokio::join!(carrying, listen(store, heard, told, Road::Link, link.transport.pace()));
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
     let heard = listened?;
@@ -188,15 +239,19 @@ async fn exchange<T: Transport>(
     let (after, waits) = blocking(store, move |s| heard.identity.settle(s, before)).await?;
     *settled = after;
     // The link's own word is the better reason when both ends complain.
-    carried?;
-    let lineage = sent_all?;
+    match carried {
+        Some(carried) => carried?,
+        None => return Err(link.cancelled().await),
+    }
+    let said = sent_all?;
+    let lineage = said.lineage;
     let (end, root_unknown) = heard.outcome?;
     // What was said of the device is heard, and what was revoked goes if its work was taken; then that is said at once.
     let purged = blocking(store, move |s| s.heard(&words).and_then(|()| s.purge_revoked())).await?;
     if !root_unknown {
         let (base, heads, cursors) = (question.base, question.heads.clone(), end.cursors.clone());
         blocking(store, move |s| {
-            confirm(s, base, cursors)?;
+            confirm(s, base, said.cursors, cursors)?;
             lineage.map_or(Ok(()), |l| s.lineage_answered(&l))?;
             heads.iter().try_for_each(|c| s.compare(c).map(drop))
         })
@@ -205,18 +260,16 @@ async fn exchange<T: Transport>(
     Ok(After { end, root_unknown, lineage, news: heard.news || waits || purged > 0 })
 }
 
-/// The list that this exchange leaves: what was confirmed before, and what the end changed.
-fn confirm(store: &Store, base: Base, changed: Vec<Cursor>) -> Result<(), Error> {
-    if changed.is_empty() && base == Base::Confirmed {
-        let confirmed = store.confirmed()?;
-        let moved = super::send::hello(store, base)?.cursors;
-        if moved.is_empty() {
-            return Ok(());
-        }
-        return store.set_confirmed(&merged(confirmed, moved));
+/// The list that this exchange leaves: what was confirmed before, what the hello named, and what the end changed.
+fn confirm(store: &Store, base: Base, said: Vec<Cursor>, changed: Vec<Cursor>) -> Result<(), Error> {
+    let before = match base {
+        Base::Confirmed => store.confirmed()?,
+        Base::Nothing => Vec::new(),
+    };
+    if base == Base::Confirmed && said.is_empty() && changed.is_empty() {
+        return Ok(());
     }
-    let before = super::send::hello(store, Base::Nothing)?.cursors;
-    store.set_confirmed(&merged(before, changed))
+    store.set_confirmed(&merged(merged(before, said), changed))
 }
 
 fn merged(mut list: Vec<Cursor>, changed: Vec<Cursor>) -> Vec<Cursor> {

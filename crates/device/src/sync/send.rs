@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Ask, Hello, Lineage, Root, root};
+use daftar_wire::message::{Ask, Cursor, Hello, Lineage, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::access::send_boxed;
+use super::pace::Pace;
 use crate::Error;
 use crate::vault::{Store, Unsent};
 
@@ -37,7 +38,7 @@ pub(crate) enum Base {
     Nothing,
 }
 
-pub(crate) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
+fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     let confirmed = match base {
         Base::Confirmed => store.confirmed()?,
         Base::Nothing => Vec::new(),
@@ -50,7 +51,15 @@ pub(crate) fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
 }
 
-/// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives the lineage that went along.
+/// What a question said of the device.
+pub(crate) struct Said {
+    /// The lineage that went along.
+    pub(super) lineage: Option<Lineage>,
+    /// The cursors that its hello named.
+    pub(super) cursors: Vec<Cursor>,
+}
+
+/// Sends hello, what is said of the device, segments, the outbox, heads and end; counts the changes sent and gives what was said of the device.
 /// Blocks; returns early when nobody listens any more.
 pub(crate) fn send(
     store: &Arc<Store>,
@@ -58,26 +67,30 @@ pub(crate) fn send(
     words: Vec<Ask>,
     asks: &Sender<Vec<u8>>,
     sent: &AtomicU64,
-) -> Result<Option<Lineage>, Error> {
+    pace: Option<&Pace>,
+) -> Result<Said, Error> {
     let open = store.sending_files();
-    let (mut waiting, mut offered) = (Vec::new(), Vec::new());
-    for c in store.sending() {
-        waiting.extend(store.unsent(&c)?);
-        offered.extend(store.offered(&c)?);
-    }
-    let brings = !waiting.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
+    let brings = !unsent(store)?.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
     let lineage = if brings && !question.is_carried { Some(store.lineage()?) } else { question.lineage };
-    let hello = Hello { lineage, ..hello(store, question.base)? };
-    for ask in [Ask::Hello(hello)].into_iter().chain(words) {
+    let hello = Hello { lineage, budget: pace.and_then(Pace::budget), ..hello(store, question.base)? };
+    let said = Said { lineage, cursors: hello.cursors.clone() };
+    let recalls = brings && pace.is_some_and(Pace::asks_recall);
+    for ask in [Ask::Hello(hello)].into_iter().chain(words).chain(recalls.then_some(Ask::Recall)) {
         if asks.blocking_send(ask.write()).is_err() {
-            return Ok(lineage);
+            return Ok(said);
         }
     }
-    waiting.extend(offered);
+    if let Some(pace) = pace.filter(|_| recalls) {
+        pace.wait_for_recall(|| asks.is_closed());
+    }
+    let mut waiting = unsent(store)?;
+    for c in store.sending() {
+        waiting.extend(store.offered(&c)?);
+    }
     let encoders = std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX).min(waiting.len());
     let queue = Mutex::new(waiting.into_iter());
     let outcome: Result<(), Error> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..encoders).map(|_| scope.spawn(|| work(store, &queue, asks, sent))).collect();
+        let workers: Vec<_> = (0..encoders).map(|_| scope.spawn(|| work(store, &queue, asks, sent, pace))).collect();
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(Error::Unexpected("an encoder stopped".into()))))
     });
     outcome?;
@@ -85,21 +98,37 @@ pub(crate) fn send(
     // Behind the segments: what they brought is not wanted again.
     for c in &question.heads {
         if asks.blocking_send(Ask::Heads(store.heads(c)?).write()).is_err() {
-            return Ok(lineage);
+            return Ok(said);
         }
     }
     // Whoever listens no more has said why.
     let _ = asks.blocking_send(Ask::End.write());
-    Ok(lineage)
+    Ok(said)
 }
 
-fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
+/// What of this device's own waits, in every file that may be sent.
+fn unsent(store: &Store) -> Result<Vec<Unsent>, Error> {
+    let mut waiting = Vec::new();
+    for c in store.sending() {
+        waiting.extend(store.unsent(&c)?);
+    }
+    Ok(waiting)
+}
+
+fn work(
+    store: &Store,
+    queue: &Mutex<std::vec::IntoIter<Unsent>>,
+    asks: &Sender<Vec<u8>>,
+    sent: &AtomicU64,
+    pace: Option<&Pace>,
+) -> Result<(), Error> {
     loop {
         let next = queue.lock().ok().and_then(|mut q| q.next());
         let Some(unsent) = next else { return Ok(()) };
         let mut from = unsent.from;
         while from <= unsent.last {
-            let segment = match store.cut(&unsent, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX) {
+            let changes = pace.map_or(SEGMENT_CHANGES_MAX, |pace| pace.next(|| asks.is_closed()));
+            let segment = match store.cut(&unsent, from, changes, SEGMENT_PLAIN_BYTES_MAX) {
                 Ok(segment) => segment,
                 // Its lease ended meanwhile, and what waits is in the outbox.
                 Err(Error::NoCompartment(_)) => break,
@@ -112,6 +141,11 @@ fn work(store: &Store, queue: &Mutex<std::vec::IntoIter<Unsent>>, asks: &Sender<
             };
             let bytes = segment.write().map_err(Error::Wire)?;
             from = segment.last() + 1;
+            let size = bytes.len() as u64;
+            // Noted first: its receipt may be there before this goes on.
+            if let Some(pace) = pace {
+                pace.sent(&segment.stream, segment.last(), segment.entries.len() as u64, size);
+            }
             if asks.blocking_send(Ask::Segment(bytes).write()).is_err() {
                 return Ok(());
             }

@@ -72,6 +72,14 @@ impl Session {
         matches!(self.phase, Phase::Ended)
     }
 
+    /// What was collected so far, to be written down although more may follow: the link pauses, or is gone. Each entry stands by itself.
+    pub fn pause(&mut self) -> Option<Step> {
+        match &mut self.phase {
+            Phase::Listening { page } => page.take().map(|(c, items, _)| Step::Page(c, items)),
+            Phase::Ended => None,
+        }
+    }
+
     /// Takes one frame and says what is to be done, in order.
     pub fn hear(&mut self, frame: &[u8]) -> Result<Vec<Step>, WireError> {
         let Phase::Listening { page } = &mut self.phase else {

@@ -1,8 +1,11 @@
 //! What carries an exchange: HTTP, or a simulated end in tests. Carries bytes and knows nothing of them.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::pace::Pace;
 
 /// Why a link gave no answer. None of these is ever a reason to delete or to forget anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +23,7 @@ pub enum LinkError {
     #[error("headquarters refuses this device or code (status {0}); everything is kept")]
     Refused(u16),
     /// Later.
-    #[error("headquarters is busy; everything is kept and will be sent later")]
+    #[error("headquarters is busy{}; everything is kept and waits", asks_for(*retry_after_seconds))]
     Busy {
         /// Seconds that it asks to wait.
         retry_after_seconds: Option<u64>,
@@ -28,6 +31,14 @@ pub enum LinkError {
     /// Any other status.
     #[error("headquarters' server answers with status {0}; everything is kept and waits")]
     Status(u16),
+}
+
+fn asks_for(retry_after_seconds: Option<u64>) -> String {
+    match retry_after_seconds {
+        Some(1) => " and asks to be called again in 1 second".to_owned(),
+        Some(n) => format!(" and asks to be called again in {n} seconds"),
+        None => String::new(),
+    }
 }
 
 impl LinkError {
@@ -53,6 +64,11 @@ pub trait Transport: Send + Sync {
     fn exchange_files(&self, asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> impl Future<Output = Result<(), LinkError>> + Send {
         drop((asks, answers));
         std::future::ready(Err(LinkError::Status(404)))
+    }
+
+    /// The pace that it keeps and tells of its connection. Without one, runs are as large as they may be.
+    fn pace(&self) -> Option<&Arc<Pace>> {
+        None
     }
 
     /// Bytes up and down so far, where the transport can tell.

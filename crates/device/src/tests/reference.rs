@@ -202,6 +202,13 @@ impl Held {
         }
     }
 
+    /// What is held of a device's own streams.
+    pub fn own(&self, device: DeviceId) -> Vec<Receipted> {
+        let own = self.chains.iter().filter(|c| c.stream.device == device);
+        own.map(|c| Receipted { stream: c.stream.clone(), up_to: c.names.len() as u64, head: c.at(c.names.len() as u64), backed_up: 0 })
+            .collect()
+    }
+
     pub fn digest(&self, compartment: &Compartment) -> Digest {
         let chains = self.chains.iter().filter(|c| c.stream.compartment == *compartment);
         let heads: Vec<StreamHead> = chains

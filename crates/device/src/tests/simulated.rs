@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::reference::{Held, Kept};
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{LinkError, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked};
+use crate::sync::{Cancel, LinkError, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked, run_until};
 use crate::vault::AppliedWhat;
 use crate::{Device, Store};
 
@@ -22,6 +22,8 @@ pub struct Weather {
     pub cut_after: Option<usize>,
     /// Everything is heard and taken, and so many messages of the answer come through.
     pub hears_only: Option<usize>,
+    /// So many messages of the answer come through; then nothing moves any more and nobody says so.
+    pub hangs_after: Option<usize>,
     /// Segments are kept and receipts never said.
     pub no_receipts: bool,
     /// Receipts are said of another history.
@@ -139,6 +141,10 @@ impl<'a> Simulated<'a> {
                 held.admissions.push(a);
                 Vec::new()
             }
+            Ask::Recall => {
+                let own = held.own(self.device);
+                vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, own))]
+            }
             Ask::Heads(heads) => match request.known {
                 Some(_) => held.compare(&heads),
                 None => Vec::new(),
@@ -184,7 +190,13 @@ impl Transport for Simulated<'_> {
                 heard += 1;
                 let ask = Ask::read(&frame).expect("a device keeps to the protocol").expect("and to this version of it");
                 for answer in self.hear(ask, &mut request) {
+                    if self.weather.hangs_after.is_some_and(|most| self.said.load(Ordering::Relaxed) >= most) {
+                        std::future::pending::<()>().await;
+                    }
                     cut |= self.weather.hears_only.is_some_and(|most| self.said.fetch_add(1, Ordering::Relaxed) >= most);
+                    if self.weather.hears_only.is_none() {
+                        self.said.fetch_add(1, Ordering::Relaxed);
+                    }
                     if !cut && answers.send(answer.write()).await.is_err() {
                         return Ok(());
                     }
@@ -316,7 +328,7 @@ fn the_bar_counts_changes_and_ends_full() {
         sync_telling(&hq, &held, &tablet.store, Weather::default(), &|p| *last.lock().expect("nobody panics with it") = p)
             .expect("a whole link");
         let last = *last.lock().expect("nobody panics with it");
-        assert_eq!(last, Progress { to_send, receipted: to_send, received });
+        assert_eq!(last, Progress { to_send, receipted: to_send, received, ..Progress::default() });
     }
 }
 
@@ -346,4 +358,61 @@ fn what_comes_outside_the_feed_is_taken_after_the_page_that_was_said_before_it()
         heard.extend(session.hear(&frame).expect("of the protocol"));
     }
     assert!(matches!(heard[..], [Step::Page(..), Step::Loose(..)]), "it may carry on what the page brings: {heard:?}");
+}
+
+#[test]
+fn a_sync_that_is_stopped_keeps_what_was_acknowledged_says_what_waits_and_only_one_runs() {
+    let (hq, held, a, _) = world();
+    for n in 0..250 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+        a.store
+            .save(&super::world::set(n, daftar_core::value::Path::Field(45), daftar_core::value::Value::Text("green".into())))
+            .expect("amended");
+    }
+    let hanging = Simulated::new(&hq, &held, a.store.device().id, Weather { hangs_after: Some(1), ..Weather::default() });
+    let (cancel, second) = (Cancel::default(), Mutex::new(None));
+    let stopped = runtime().block_on(async {
+        let told = |p: Progress| {
+            if p.receipted > 0 {
+                cancel.cancel();
+            }
+        };
+        let other = async {
+            tokio::task::yield_now().await;
+            let outcome = run(&a.store, &Simulated::new(&hq, &held, a.store.device().id, Weather::default()), &|_| ()).await;
+            *second.lock().expect("nobody panics with it") = Some(outcome);
+            // The receipt may be written down after the last word of the answer was told.
+            while a.store.waiting().expect("counted") == 500 {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+        };
+        tokio::join!(run_until(&a.store, &hanging, &told, &cancel), other).0
+    });
+    let waits = a.store.waiting().expect("counted");
+    assert!(waits > 0 && waits < 500, "the one receipt that was heard is written down: {waits} wait");
+    assert!(matches!(stopped, Err(SyncError::Cancelled { waiting }) if waiting == waits), "{stopped:?}");
+    let second = second.into_inner().expect("nobody panics with it");
+    assert!(matches!(second, Some(Err(SyncError::Running))), "one sync at a time: {second:?}");
+    assert_eq!(a.store.device().last_hq_ms, None, "a stop says nothing of headquarters");
+    let done = sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    assert_eq!((done.sent_changes, done.waiting), (waits, 0), "the next goes on where it was stopped");
+}
+
+#[test]
+fn an_answer_that_is_cut_leaves_what_was_heard_of_it() {
+    let (hq, held, a, b) = world();
+    let team = c("team/imt-1");
+    for n in 0..3 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+        sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    }
+    // The reference, and two of three entries of the team's feed: less than a page.
+    let cut = sync(&hq, &held, &b, Weather { hears_only: Some(3), ..Weather::default() });
+    assert!(matches!(cut, Err(SyncError::Link(LinkError::NoLink(_)))), "{cut:?}");
+    let cursor = b.store.cursor(&team).expect("readable").expect("something came");
+    assert_eq!(cursor.ranges, [(1, 2)], "both entries are written down with the cursor");
+    let rest = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    assert_eq!(rest.received_changes, 1, "and are not asked for again");
+    assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
 }

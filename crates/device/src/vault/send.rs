@@ -15,6 +15,9 @@ use super::{Store, log};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
+/// Places of a stream that are signed in one commit, at most.
+const PLACES_AHEAD: usize = 64;
+
 /// A stream, or a branch of one, that the other end may lack the end of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsent {
@@ -97,7 +100,12 @@ impl Store {
         let runs = log::runs(tx, row.id, from, last)?;
         let entries: Vec<Entry> = log::changes(tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
         let heads = signed_heads(tx, row.id, last, last)?.into_iter().map(|(n, _, sig)| SignedHead { n, sig }).collect();
-        let attestations = attested(tx, row.id, from, last)?;
+        let mut attestations = attested(tx, row.id, from, last)?;
+        if row.own {
+            // An officer's last one stands for all before it: an earlier sending may have been cut into smaller runs.
+            let all = attestations.clone();
+            attestations.retain(|a| !all.iter().any(|b| b.officer == a.officer && b.n > a.n));
+        }
         Ok(Segment { stream: stream.clone(), first: from, entries, runs, heads, attestations })
     }
 
@@ -106,7 +114,11 @@ impl Store {
     fn prepare(&self, conn: &Connection, row: &StreamRow, stream: &StreamId, mut from: u64, most: u64, bytes: u64) -> Result<()> {
         let missing = || Error::Unexpected("a stream that has no such change".into());
         let mut head = log::head_at(conn, &stream.compartment, row, from - 1)?.ok_or_else(missing)?;
-        while from <= row.n {
+        // What lies further off is signed when it is come to: by then it may be cut elsewhere.
+        for _ in 0..PLACES_AHEAD {
+            if from > row.n {
+                break;
+            }
             let last = cut(conn, row.id, from, row.n.min(from + most - 1), bytes)?;
             head = log::names(conn, row.id, from, last)?.into_iter().fold(head, next);
             let mine = log::is_author(conn, row.id, from, last, &self.officer())?;

@@ -1,0 +1,188 @@
+//! Links as they are out there: slow, far, cut again and again, stalling, swallowing. What is sent twice is counted in bytes at the link.
+
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use daftar_tests::corpus;
+use daftar_tests::device::Device;
+use daftar_tests::server::Server;
+use daftar_tests::weak::{Link, WeakLink};
+
+/// 40 kbit/s and 600 ms.
+const SECOND_GENERATION: WeakLink = WeakLink { bits_per_second: 40_000, ..WeakLink::VALLEY };
+/// What a link of 64 kbit/s and 600 ms has in flight, with what is said back.
+const IN_FLIGHT_BYTES: u64 = 64_000 / 8 * 6 / 10;
+/// A run of two seconds of such a link.
+const RUN_BYTES: u64 = 64_000 / 8 * 2;
+
+/// Headquarters behind a link that is loopback as it is.
+struct Post {
+    dir: tempfile::TempDir,
+    link: Link,
+    server: Server,
+}
+
+impl Post {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let link = Link::start(WeakLink::WIRE);
+        let mut server = Server::init(dir.path(), link.port);
+        server.start();
+        link.lead_to(server.port);
+        Self { dir, link, server }
+    }
+
+    /// A device that has been in touch once, with a corpus that waits.
+    fn device(&self, name: &str, inspections: u32, seed: u32) -> Device {
+        let device = Device::enrolled(self.dir.path(), name, &self.server.officer_everywhere(name));
+        device.json(&["sync"]);
+        device.import(&corpus::write(self.dir.path(), inspections, seed, &[]));
+        device
+    }
+
+    /// Bytes that a sync takes up, TLS and all.
+    fn up(&self, sync: impl FnOnce()) -> u64 {
+        let before = self.link.up_bytes();
+        sync();
+        self.link.up_bytes() - before
+    }
+}
+
+fn waiting(device: &Device) -> u64 {
+    device.json(&["status"])["waiting"].as_u64().expect("a number")
+}
+
+fn begin(device: &Device, more: &[(&str, &str)]) -> Child {
+    let mut command = device.command();
+    command.args(["sync", "--json"]).envs(more.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("daftar is built")
+}
+
+/// Waits until so many more bytes went up; the sync must not have ended by then.
+fn carried(link: &Link, bytes: u64, sync: &mut Child) {
+    let (from, until) = (link.up_bytes(), Instant::now() + Duration::from_secs(30));
+    while link.up_bytes() < from + bytes {
+        assert!(sync.try_wait().expect("a child can be asked").is_none(), "the sync ended before it was disturbed");
+        assert!(Instant::now() < until, "the link carries nothing");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn ended(sync: Child, within: Duration) -> Output {
+    let began = Instant::now();
+    let out = sync.wait_with_output().expect("sync ends");
+    assert!(began.elapsed() < within, "it took {:?}: {}", began.elapsed(), daftar_tests::told(&out));
+    out
+}
+
+fn records_at(server: &Server) -> u64 {
+    let status = server.settled();
+    let all = status["compartments"].as_object().expect("compartments").iter();
+    let field = |c: &str| ["team/", "agency/", "operation/"].iter().any(|p| c.starts_with(p));
+    all.filter(|(c, _)| field(c)).filter_map(|(_, v)| v["records"].as_u64()).sum()
+}
+
+fn lines(dir: &Path, inspections: u32, seed: u32) -> u64 {
+    corpus::lines(&dir.join(format!("corpus-{inspections}-{seed}.ndjson"))).len() as u64
+}
+
+#[test]
+fn on_a_link_that_is_cut_every_five_seconds_what_is_sent_twice_is_in_flight_or_one_run_and_less_than_a_fifth() {
+    const INSPECTIONS: u32 = 100;
+    // The same records to two headquarters, in peace and over the link.
+    let (calm, post) = (Post::new(), Post::new());
+    let (a, b) = (calm.device("aziz", INSPECTIONS, 101), post.device("aziz", INSPECTIONS, 101));
+    let once = calm.up(|| drop(a.json(&["sync"])));
+    let idle = calm.up(|| drop(a.json(&["sync"])));
+
+    post.link.set(WeakLink { cut_after: Some(Duration::from_secs(5)), ..WeakLink::VALLEY });
+    let (mut tries, mut waits) = (0, waiting(&b));
+    let up = post.up(|| {
+        while waits > 0 {
+            tries += 1;
+            assert!(tries <= 12, "{waits} changes wait after {tries} tries");
+            b.run(&["sync", "--json"]);
+            let now = waiting(&b);
+            assert!(now <= waits, "what was acknowledged waits again");
+            waits = now;
+        }
+    });
+    let cuts = tries - 1;
+    // A try that finds nothing more to send is a handshake and a hello, as every one is.
+    let twice = up.saturating_sub(once + cuts * idle);
+    eprintln!("{once} bytes once, {up} in {tries} tries, {twice} of them twice");
+    assert!(tries > 1, "the link was cut before all was through");
+    assert!(twice <= cuts * (IN_FLIGHT_BYTES + RUN_BYTES), "{twice} bytes went twice in {cuts} cuts");
+    assert!(twice * 5 < once, "{twice} of {once} bytes went twice");
+    assert_eq!(records_at(&post.server), records_at(&calm.server));
+}
+
+#[test]
+fn on_a_link_of_the_second_generation_that_stalls_a_hundred_records_arrive_and_no_request_takes_long() {
+    let post = Post::new();
+    let device = post.device("aziz", 100, 7);
+    let records = lines(post.dir.path(), 100, 7);
+    assert!(records >= 100);
+    let held = records_at(&post.server);
+    post.link.set(SECOND_GENERATION);
+    let mut sync = begin(&device, &[]);
+    // Two seconds of nothing in every five.
+    while sync.try_wait().expect("a child can be asked").is_none() {
+        post.link.stall(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    let out = ended(sync, Duration::from_secs(1));
+    assert!(out.status.success(), "{}", daftar_tests::told(&out));
+    let report = daftar_tests::json(&out);
+    let (seconds, requests) = (report["seconds"].as_f64().expect("a number"), report["requests"].as_f64().expect("a number"));
+    assert_eq!((report["sent_changes"].as_u64(), report["waiting"].as_u64()), (Some(records), Some(0)), "{report}");
+    assert!(seconds <= 30.0 * requests && requests <= 2.0, "{seconds} s in {requests} requests");
+    assert_eq!(records_at(&post.server) - held, records);
+}
+
+#[test]
+fn a_link_that_swallows_everything_is_given_up_and_the_next_sync_goes_on() {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let post = Post::new();
+    let device = post.device("aziz", 200, 8);
+    let (before, held) = (waiting(&device), records_at(&post.server));
+    post.link.set(WeakLink::VALLEY);
+    let mut sync = begin(&device, &[("DAFTAR_TEST_READ_TIMEOUT_MS", &PATIENCE.as_millis().to_string())]);
+    carried(&post.link, 20_000, &mut sync);
+    post.link.swallow(true);
+    let out = ended(sync, PATIENCE + Duration::from_secs(5));
+    assert_eq!(out.status.code(), Some(4), "{}", daftar_tests::told(&out));
+    assert_eq!(daftar_tests::json(&out)["error"]["code"], "no_link");
+    let waits = waiting(&device);
+    assert!(waits > 0 && waits < before, "what was acknowledged before stays acknowledged: {waits} of {before} wait");
+    post.link.swallow(false);
+    post.link.set(WeakLink::WIRE);
+    let done = device.json(&["sync"]);
+    assert_eq!(done["waiting"], 0, "the half-open connection at headquarters holds nothing up: {done}");
+    assert_eq!(records_at(&post.server) - held, lines(post.dir.path(), 200, 8));
+}
+
+#[test]
+fn ctrl_c_stops_a_sync_says_what_waits_and_keeps_what_was_acknowledged() {
+    let post = Post::new();
+    let device = post.device("aziz", 200, 9);
+    let (before, held) = (waiting(&device), records_at(&post.server));
+    post.link.set(WeakLink::VALLEY);
+    let mut sync = begin(&device, &[]);
+    carried(&post.link, 20_000, &mut sync);
+    let pid = sync.id().to_string();
+    let told = std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
+    assert!(told.success());
+    let out = ended(sync, Duration::from_secs(5));
+    assert_eq!(out.status.code(), Some(8), "{}", daftar_tests::told(&out));
+    let error = &daftar_tests::json(&out)["error"];
+    let waits = waiting(&device);
+    assert!(waits > 0 && waits < before, "{waits} of {before} wait");
+    assert_eq!(error["code"], "cancelled");
+    assert!(error["message"].as_str().is_some_and(|m| m.contains(&format!("{waits} changes are kept here and wait"))), "{error}");
+    post.link.set(WeakLink::WIRE);
+    let done = device.json(&["sync"]);
+    assert_eq!(done["waiting"], 0, "{done}");
+    assert_eq!(records_at(&post.server) - held, lines(post.dir.path(), 200, 9));
+}
