@@ -9,6 +9,7 @@ mod files;
 mod import;
 mod out;
 mod read;
+mod salvage;
 mod status;
 mod sync;
 
@@ -114,6 +115,9 @@ enum Command {
     /// Say what waits, what is in conflict and what each compartment holds.
     #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
     Status,
+    /// Take what a damaged file still holds into a new one; the damaged one is kept as it is. What is missing comes with the next sync.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook salvage team/imt-3\n  daftar --home ~/notebook salvage")]
+    Salvage(salvage::Salvage),
     /// Check every name, chain and signature again, and that records are what their changes say.
     #[command(after_help = "Example:\n  daftar --home ~/notebook verify")]
     Verify,
@@ -172,6 +176,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Sync(c) if c.locked => sync::run_locked(&common.device()?, out),
         Command::Sync(_) => sync::run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
+        Command::Salvage(c) => c.run(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),
     }
 }

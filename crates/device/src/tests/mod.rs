@@ -13,6 +13,7 @@ mod opening;
 mod reference;
 mod repair;
 mod revoke;
+mod salvage;
 mod saving;
 mod simulated;
 mod versions;

@@ -28,8 +28,8 @@ impl Store {
         }
         let closed: Option<Closed> = read(&self.closed).get(c).cloned();
         match closed {
-            None | Some(Closed { why: Why::Damaged, .. }) => self.vault(c),
-            Some(Closed { why: Why::Waits | Why::LeaseEnded, file }) => {
+            None => self.vault(c),
+            Some(Closed { why: Why::Damaged | Why::Waits | Why::LeaseEnded, file }) => {
                 let mut vaults = write(&self.vaults);
                 if let Some(vault) = vaults.get(c) {
                     return Ok(vault.clone());
@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Appends a captured stream to the compartment's log, as if it had come back by the feed, and removes its file.
-    fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
+    pub(super) fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
         self.sign_end(c, captured)?;
         self.put_into_outbox(c, captured)?;
         let row = stream::own(&captured.conn())?;

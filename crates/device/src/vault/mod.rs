@@ -22,6 +22,7 @@ mod query;
 mod receipt;
 mod record;
 mod repair;
+mod salvage;
 mod save;
 mod search;
 mod send;
@@ -56,6 +57,8 @@ pub use files::{Attached, Attachment, FilePlan, FileState, FilesAtHq, KeptFile, 
 pub use page::Via;
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
 pub use receipt::{Standing, Taken};
+pub use salvage::Salvaged;
+pub(crate) use salvage::{drafts as salvaged_drafts, finish as finish_salvages};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};
 pub use send::Unsent;
@@ -206,7 +209,7 @@ impl Store {
             }
             Err(Error::Damaged { .. }) => {
                 tracing::error!(file = door.file, "a compartment's file does not open");
-                self.keep_closed(c, &door.file, Why::Damaged, None);
+                self.keep_closed(c, &door.file, Why::Damaged, Some(door.access));
                 Ok(())
             }
             Err(e) => Err(e),
@@ -294,7 +297,10 @@ impl Store {
         tracing::error!(compartment = %c, "a compartment's file is damaged; it is left as it is");
         vault.leave_as_it_is();
         write(&self.vaults).remove(c);
-        self.keep_closed(c, vault.name(), Why::Damaged, None);
+        // Of a file that captures the compartment's own stays the one that is closed.
+        if !self.is_closed(c) {
+            self.keep_closed(c, vault.name(), Why::Damaged, None);
+        }
         Err(Error::Damaged { what: c.to_string() })
     }
 

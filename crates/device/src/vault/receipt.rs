@@ -102,7 +102,7 @@ fn standing(conn: &Connection, c: &Compartment, device: &DeviceId) -> Result<Sta
     Ok(standing)
 }
 
-/// What a receipt does in a compartment's file; `None`: nothing of the stream is here.
+/// What a receipt does in a compartment's file; `None`: nothing of the stream is here, or no more than its beginning.
 fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Option<Taken>> {
     let c = &r.stream.compartment;
     let family = stream::family(tx, &r.stream.device, &r.stream.incarnation)?;
@@ -113,13 +113,15 @@ fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Optio
     if present.is_none() || present != repair::epoch(tx)? {
         return Ok(Some(Taken::Nothing));
     }
+    // Of an earlier stream that was salvaged the outbox may hold more than the file.
+    let is_beyond = family.iter().all(|row| !row.own && row.n < r.up_to);
     let mut found: Option<StreamRow> = None;
     for row in family.into_iter().filter(|row| r.up_to > row.split_n || row.parent.is_none()) {
         if log::head_at(tx, c, &row, r.up_to)? == Some(r.head) {
             found = Some(row);
         }
     }
-    let Some(mut row) = found else { return Ok(Some(Taken::Foreign)) };
+    let Some(mut row) = found else { return Ok(if is_beyond { None } else { Some(Taken::Foreign) }) };
     let news = r.up_to.saturating_sub(row.receipted()) + shared(tx, &row)?;
     if row.confirm || r.up_to >= row.acked {
         row.set_at_hq(r.up_to, r.head);
