@@ -231,7 +231,7 @@ fn is_same(a: &Path, b: &Path) -> Result<bool> {
 }
 
 /// Overwrites, where that can be done, and removes.
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             remove(&entry?.path())?;

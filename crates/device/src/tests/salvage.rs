@@ -1,6 +1,7 @@
 //! Claims about damaged files: what verifies is found again, the rest comes back, and nothing that is damaged is written to.
 
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
@@ -16,11 +17,13 @@ use crate::{Error, Store};
 const AT_HQ: std::ops::Range<u8> = 0..24;
 /// What it has not.
 fn unsent() -> std::ops::Range<u8> {
-    100..150
+    100..136
 }
 /// Bits that are flipped in each page, one at a time.
 const FLIPS_A_PAGE: usize = 4;
 const PAGE_BYTES: usize = 4096;
+/// Each waits for the disk most of the time.
+const WORKERS: usize = 4;
 /// A flipped bit spoils two blocks of a page's cipher, which two changes may share.
 const LOST_MAX: usize = 2;
 /// So many changes of this size fit on a page.
@@ -104,30 +107,44 @@ fn a_flipped_bit_in_any_page_loses_only_what_stands_on_it_and_headquarters_gives
     let len = std::fs::metadata(largest(&base.dir.path().join("vault"))).expect("there").len() as usize;
     let pages = len / PAGE_BYTES;
     assert!(pages * FLIPS_A_PAGE > 100, "{pages} pages");
-    let (mut lost_in_all, mut whole) = (0, 0);
-    for place in 0..pages * FLIPS_A_PAGE {
-        let home = base.copy();
-        let file = largest(&home.path().join("vault"));
-        let mut bytes = std::fs::read(&file).expect("read");
-        // In each page its beginning, its end with IV and HMAC, and places between.
-        let within = [3, 40 + place * 7 % 1900, 2000 + place * 29 % 2000, 4017 + place % 79][place % FLIPS_A_PAGE];
-        let at = place / FLIPS_A_PAGE * PAGE_BYTES + within;
-        bytes[at] ^= 1 << (place % 8);
-        std::fs::write(&file, &bytes).expect("written");
-        let what = format!("a bit at byte {within} of page {}", at / PAGE_BYTES + 1);
-        let store = base.unlock(home.path());
-        let salvaged = store.salvage(&team()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
-        let kept = home.path().join("damaged").join(salvaged.set_aside.as_deref().expect("it was there"));
-        assert!(std::fs::read(kept).expect("kept") == bytes, "{what}: what was set aside is another file");
-        let lost = unsent().filter(|n| !has(&store, *n)).count();
-        assert!(lost <= LOST_MAX, "{what}: {lost} unsent records are gone: {salvaged:?}");
-        assert!(lost as u64 <= salvaged.own_missing, "{what}: {lost} are gone, and it says {salvaged:?}");
-        assert_eq!(store.closed(), [], "{what}: it is open again");
-        lost_in_all += lost;
-        whole += usize::from(lost == 0);
-        all_comes_back(&base, &store, &what);
-    }
-    assert!(lost_in_all > 0 && whole > pages, "{lost_in_all} lost in all, nothing in {whole} of {} cases", pages * FLIPS_A_PAGE);
+    let (next, lost_in_all, whole) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if place >= pages * FLIPS_A_PAGE {
+                return;
+            }
+            let lost = flipped(&base, place);
+            lost_in_all.fetch_add(lost, Ordering::Relaxed);
+            whole.fetch_add(usize::from(lost == 0), Ordering::Relaxed);
+        }
+    };
+    std::thread::scope(|scope| (0..WORKERS).for_each(|_| drop(scope.spawn(work))));
+    let (lost, whole) = (lost_in_all.into_inner(), whole.into_inner());
+    assert!(lost > 0 && whole > pages, "{lost} lost in all, nothing in {whole} of {} cases", pages * FLIPS_A_PAGE);
+}
+
+/// Flips one bit and salvages; says how many unsent records were lost.
+fn flipped(base: &Base, place: usize) -> usize {
+    let home = base.copy();
+    let file = largest(&home.path().join("vault"));
+    let mut bytes = std::fs::read(&file).expect("read");
+    // In each page its beginning, its end with IV and HMAC, and places between.
+    let within = [3, 40 + place * 7 % 1900, 2000 + place * 29 % 2000, 4017 + place % 79][place % FLIPS_A_PAGE];
+    let at = place / FLIPS_A_PAGE * PAGE_BYTES + within;
+    bytes[at] ^= 1 << (place % 8);
+    std::fs::write(&file, &bytes).expect("written");
+    let what = format!("a bit at byte {within} of page {}", at / PAGE_BYTES + 1);
+    let store = base.unlock(home.path());
+    let salvaged = store.salvage(&team()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+    let kept = home.path().join("damaged").join(salvaged.set_aside.as_deref().expect("it was there"));
+    assert!(std::fs::read(kept).expect("kept") == bytes, "{what}: what was set aside is another file");
+    let lost = unsent().filter(|n| !has(&store, *n)).count();
+    assert!(lost <= LOST_MAX, "{what}: {lost} unsent records are gone: {salvaged:?}");
+    assert!(lost as u64 <= salvaged.own_missing, "{what}: {lost} are gone, and it says {salvaged:?}");
+    assert_eq!(store.closed(), [], "{what}: it is open again");
+    all_comes_back(base, &store, &what);
+    lost
 }
 
 #[test]

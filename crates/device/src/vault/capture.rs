@@ -163,11 +163,7 @@ impl Store {
                 stream::keep(tx, &taken)
             })?;
         }
-        // Photos that were attached meanwhile lie in the file's own folder, under keys that stand in it: with them it stays.
-        if std::fs::read_dir(captured.files_dir()).is_ok_and(|mut files| files.next().is_some()) {
-            tracing::warn!(file = captured.name(), "a file that captured is kept for its photos");
-            return Ok(());
-        }
+        super::files::move_all(captured, into)?;
         self.shared.home.remove_compartment(captured.name())?;
         self.shared.keyring.captured(captured.name())
     }

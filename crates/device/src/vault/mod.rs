@@ -341,6 +341,12 @@ impl Drop for Store {
     }
 }
 
+/// The life of the server that an open file has followed.
+#[cfg(test)]
+pub(crate) fn followed(vault: &Vault) -> Option<Epoch> {
+    repair::epoch(&vault.conn()).ok().flatten()
+}
+
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
