@@ -1,6 +1,7 @@
 //! The folder in which files' bytes lie, each sealed under its own key, beside the database. Never knows what a file is named or whose it is.
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,6 +72,21 @@ impl Blobs {
     /// Makes sure that names in the folder are on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         Ok(sync_dir(&self.dir)?)
+    }
+
+    /// Takes a file's bytes away for good: overwritten first, as far as the medium allows.
+    pub(crate) fn erase(&self, name: &str) -> Result<()> {
+        match File::options().write(true).open(self.dir.join(name)) {
+            Ok(mut file) => {
+                let len = file.metadata()?.len();
+                std::io::copy(&mut std::io::repeat(0).take(len), &mut file)?;
+                file.sync_all()?;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e.into()),
+        }
+        self.remove(name)?;
+        self.sync()
     }
 
     /// Takes a file's bytes away.

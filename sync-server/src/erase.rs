@@ -1,11 +1,14 @@
-//! Erasure by order: payload and salt of changes go, here and, by a signed verdict, wherever the changes are held. Never a change itself.
+//! Erasure by order: payload and salt of changes go, and the files that they alone named, here and, by a signed verdict, wherever the changes
+//! are held. Never a change itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::str::FromStr as _;
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, RecordId};
-use daftar_wire::change::{Entry, Seed, read_header};
+use daftar_core::ids::{ChangeName, FileHash, RecordId};
+use daftar_core::record;
+use daftar_core::value::{ElementKey, Path};
+use daftar_wire::change::{Entry, Seed, read_header, read_payload};
 use daftar_wire::limits::VERDICT_NAMES_MAX;
 use daftar_wire::message::{FeedVerdict, Ruling, Verdict};
 use daftar_wire::segment::Segment;
@@ -17,6 +20,7 @@ use crate::hq::Headquarters;
 use crate::random::hex;
 use crate::store::erasure;
 use crate::store::feed::{self, Kind};
+use crate::store::files;
 use crate::store::meta::{self, Place};
 
 /// The reason in an erasure's ruling.
@@ -35,8 +39,17 @@ pub enum Target {
     Change(ChangeName),
 }
 
-/// Erases by an order, whose reference is kept here and does not travel. Returns how many changes have lost their payload.
-pub fn erase(hq: &Headquarters, compartment: &Compartment, target: Target, order: &str) -> Result<usize> {
+/// What was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Changes that have lost their payload.
+    pub changes: usize,
+    /// Photos and other files that were here, whole or in part, and that nothing else names.
+    pub files: usize,
+}
+
+/// Erases by an order, whose reference is kept here and does not travel.
+pub fn erase(hq: &Headquarters, compartment: &Compartment, target: Target, order: &str) -> Result<Erased> {
     if order.trim().is_empty() || order.len() > ORDER_BYTES_MAX {
         return Err(Error::Refused(format!("an order's reference has 1 to {ORDER_BYTES_MAX} bytes")));
     }
@@ -52,9 +65,11 @@ pub fn erase(hq: &Headquarters, compartment: &Compartment, target: Target, order
         // Before the transaction: a database that is restored from an older backup erases it again.
         apart::append(&hq.folder.erasures(), &line(compartment, name, now, order))?;
     }
-    hq.store.write(|tx| enact(hq, tx, &place(tx, compartment)?, &names, now))?;
+    let blobs = hq.store.write(|tx| enact(hq, tx, &place(tx, compartment)?, &names, now))?;
     hq.store.settle()?;
-    Ok(names.len())
+    // Their keys came from rows that are gone.
+    blobs.iter().try_for_each(|blob| hq.blobs.erase(blob))?;
+    Ok(Erased { changes: names.len(), files: blobs.len() })
 }
 
 fn place(tx: &Connection, compartment: &Compartment) -> Result<Place> {
@@ -100,15 +115,45 @@ fn each_segment(tx: &Connection, place: &Place, mut f: impl FnMut(u64, Segment) 
     }
 }
 
-/// Writes the segments again without these payloads, and adds the verdict that carries the erasure to every holder.
-fn enact(hq: &Headquarters, tx: &Connection, place: &Place, names: &BTreeSet<ChangeName>, at_ms: u64) -> Result<()> {
+/// The files that a change names, thumbnails too.
+fn files_of(entry: &Entry) -> Vec<FileHash> {
+    let Some((header, bytes)) = read_header(&entry.header).ok().zip(entry.payload()) else { return Vec::new() };
+    let Ok(payload) = read_payload(header.kind, bytes) else { return Vec::new() };
+    let key = |path: &Path| if let Path::Element(record::FILES, key, _) = path { Some(key.clone()) } else { None };
+    let keys: Vec<ElementKey> = payload.set.keys().filter_map(key).collect();
+    record::files(header.kind, &payload.set, &keys, &|_| true).into_iter().map(|f| f.sha256).collect()
+}
+
+/// Forgets the files that these changes alone named; the names in the folder that are free. None of them is taken again.
+fn forget_files(tx: &Connection, place: &Place, mut files: BTreeSet<FileHash>, at_ms: u64) -> Result<Vec<String>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    each_segment(tx, place, |_, segment| {
+        for file in segment.entries.iter().flat_map(files_of) {
+            files.remove(&file);
+        }
+        Ok(())
+    })?;
+    let mut blobs = Vec::new();
+    for file in &files {
+        erasure::add_file(tx, place, file, at_ms)?;
+        blobs.extend(files::forget(tx, place, file)?);
+    }
+    Ok(blobs)
+}
+
+/// Writes the segments again without these payloads, and adds the verdict that carries the erasure to every holder. Returns the names in
+/// the folder of the files that went with them.
+fn enact(hq: &Headquarters, tx: &Connection, place: &Place, names: &BTreeSet<ChangeName>, at_ms: u64) -> Result<Vec<String>> {
     for name in names {
         erasure::add(tx, place, name, at_ms)?;
     }
     let is_meant = |entry: &Entry| names.contains(&entry.name(&place.name));
-    let (mut again, mut seeds) = (BTreeMap::new(), HashSet::new());
+    let (mut again, mut seeds, mut named) = (BTreeMap::new(), HashSet::new(), BTreeSet::new());
     each_segment(tx, place, |n, mut segment| {
         if segment.entries.iter().any(&is_meant) {
+            named.extend(segment.entries.iter().filter(|e| is_meant(e)).flat_map(files_of));
             seeds.extend(segment.erase(&is_meant));
             again.insert(n, segment.write()?);
         }
@@ -141,7 +186,7 @@ fn enact(hq: &Headquarters, tx: &Connection, place: &Place, names: &BTreeSet<Cha
             chunk.iter().map(|n| Ruling { change: *n, verdict: Verdict::Erased, reason: REASON.to_owned() }).collect();
         feed::rule(tx, place, at_ms, &|n| (rulings.clone(), FeedVerdict::sign_rulings(key, &place.name, &life.epoch, n, &rulings)))?;
     }
-    Ok(())
+    forget_files(tx, place, named, at_ms)
 }
 
 /// The segment's bytes without the payloads that were erased before it came; `None`: there are none.
@@ -200,7 +245,9 @@ pub(crate) fn enforce(hq: &Headquarters, tx: &Connection) -> Result<usize> {
             }
         }
         if !names.is_empty() {
-            enact(hq, tx, &place, &names, hq.clock.now_ms())?;
+            for blob in enact(hq, tx, &place, &names, hq.clock.now_ms())? {
+                hq.blobs.erase(&blob)?;
+            }
             erased += names.len();
         }
     }

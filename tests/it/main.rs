@@ -15,6 +15,7 @@ mod links;
 mod packs;
 mod peers;
 mod released;
+mod salvage;
 mod shared_device;
 mod unknown_fields;
 mod weak;

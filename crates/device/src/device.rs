@@ -59,6 +59,7 @@ impl Device {
         let keyring = Keyring::open(&home.keyring(), home.reserve())?;
         keyring.begin_leases(clock.as_ref())?;
         let shared = Shared { home, keyring, clock, syncing: tokio::sync::Mutex::default() };
+        crate::vault::finish_salvages(&shared)?;
         shared.keyring.finish_purges(&shared.home)?;
         shared.sweep()?;
         Ok(Self { shared: Arc::new(shared) })

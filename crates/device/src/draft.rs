@@ -3,7 +3,7 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 use crate::database::{Database, Held};
@@ -11,7 +11,8 @@ use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::keyring::Session;
 use crate::sql::{int, uint};
-use crate::vault::file::open_encrypted;
+use crate::vault::file::{keep_as_it_is, open_encrypted};
+use crate::vault::{finish_salvages, salvaged_drafts};
 
 /// A form has at most so many bytes.
 pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
@@ -46,10 +47,29 @@ pub struct OwnFile {
 }
 
 impl OwnFile {
+    /// Opens the file. One that is damaged or gone never stops an officer: it is set aside, and another is begun with the forms that can
+    /// still be read.
     pub(crate) fn open(shared: &Shared, session: &Session) -> Result<Self> {
+        match Self::opened(shared, session) {
+            Err(Error::Damaged { .. }) if session.own_made => {
+                begin_again(shared, session)?;
+                Self::opened(shared, session)
+            }
+            opened => opened,
+        }
+    }
+
+    fn opened(shared: &Shared, session: &Session) -> Result<Self> {
         let (path, key) = (shared.home.own(&session.own_file), session.own_key.clone());
         let mut conn = open_encrypted(&path, &session.own_key, !session.own_made, usize::MAX, "drafts")?;
-        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut conn).inspect_err(|_| keep_as_it_is(&conn))?;
+        // A damaged page is met now and not in the midst of a form; the file is small.
+        let said = conn.query_row("PRAGMA integrity_check(1)", [], |r| r.get::<_, String>(0)).map_err(Error::from);
+        let said = said.inspect_err(|_| keep_as_it_is(&conn))?;
+        if said != "ok" {
+            keep_as_it_is(&conn);
+            return Err(Error::Damaged { what: "drafts".into() });
+        }
         if !session.own_made {
             shared.keyring.own_file_made(&session.officer.id)?;
         }
@@ -87,21 +107,7 @@ impl OwnFile {
     }
 
     fn put_draft(&self, d: &Draft) -> Result<()> {
-        self.db.write(|tx| {
-            tx.prepare_cached(
-                "INSERT INTO draft(record, kind, compartment, amends, form, kept_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT(record) DO UPDATE SET compartment = excluded.compartment, form = excluded.form, kept_ms = excluded.kept_ms",
-            )?
-            .execute(params![
-                d.record.0,
-                d.kind.number(),
-                d.compartment.as_ref().map(Compartment::as_str),
-                d.amends,
-                d.form,
-                int(d.kept_ms)
-            ])?;
-            Ok(())
-        })
+        self.db.write(|tx| insert(tx, d))
     }
 
     /// Throws a form away: it was saved, or the officer says so.
@@ -116,6 +122,41 @@ impl OwnFile {
     pub(crate) fn set_confirmed(&self, cursors: &[u8]) -> Result<()> {
         self.db.write(|tx| Ok(tx.execute("INSERT OR REPLACE INTO confirmed(one, cursors) VALUES (1, ?1)", [cursors]).map(drop)?))
     }
+}
+
+/// Begins another file in place of a damaged one, whose forms are taken over where their pages are whole.
+fn begin_again(shared: &Shared, session: &Session) -> Result<()> {
+    let (home, path) = (&shared.home, shared.home.own(&session.own_file));
+    let set_aside = home.set_aside(&path)?;
+    let (drafts, broken) = salvaged_drafts(&path, &session.own_key)?;
+    let mut conn = open_encrypted(&home.fresh(&path)?, &session.own_key, true, usize::MAX, "drafts")?;
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut conn)?;
+    let tx = conn.transaction()?;
+    drafts.iter().try_for_each(|d| insert(&tx, d))?;
+    tx.commit()?;
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    drop(conn);
+    home.fresh_is_ready(&path)?;
+    finish_salvages(shared)?;
+    let (forms, kept) = (drafts.len(), set_aside.as_deref().unwrap_or("nowhere: it was gone"));
+    tracing::error!(forms, broken, kept, "the file of begun forms was damaged; those that could be read were taken over");
+    Ok(())
+}
+
+fn insert(conn: &Connection, d: &Draft) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO draft(record, kind, compartment, amends, form, kept_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(record) DO UPDATE SET compartment = excluded.compartment, form = excluded.form, kept_ms = excluded.kept_ms",
+    )?
+    .execute(params![
+        d.record.0,
+        d.kind.number(),
+        d.compartment.as_ref().map(Compartment::as_str),
+        d.amends,
+        d.form,
+        int(d.kept_ms)
+    ])?;
+    Ok(())
 }
 
 fn draft(r: &rusqlite::Row<'_>) -> rusqlite::Result<Draft> {

@@ -112,7 +112,9 @@ impl Erase {
         };
         let erased = erase::erase(&open(self.data)?, &self.compartment, target, &self.order)?;
         print(format_args!(
-            "{erased} changes have lost their payload here; devices follow at their next contact. Older backups still hold it"
+            "{} changes have lost their payload here, and {} files that nothing else names are gone; devices follow at their next contact. \
+             Older backups still hold it",
+            erased.changes, erased.files
         ))
     }
 }

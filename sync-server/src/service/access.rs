@@ -11,7 +11,7 @@ use daftar_wire::seal;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 
-use super::{Gone, Peer, Road, Service, present, say};
+use super::{Gone, Peer, Road, Service, present, say, where_room};
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::register::Known;
@@ -106,12 +106,12 @@ impl Service {
             .blocking(move |hq| {
                 let (lost, regained) = hq.store.read(|tx| lost(hq, tx, &device))?;
                 if !regained.is_empty() || lost.iter().any(|l| l.is_news) {
-                    hq.store.write(|tx| {
+                    where_room(hq.store.write(|tx| {
                         let lost = lost.iter().filter(|l| l.is_news);
                         lost.map(|l| (&l.officer, &l.place, Some(l.at_ms)))
                             .chain(regained.iter().map(|d| (&d.officer, &d.place, None)))
                             .try_for_each(|(officer, place, at)| access::mark_door(tx, &device, officer, place, at))
-                    })?;
+                    }))?;
                 }
                 Ok(lost)
             })
@@ -128,14 +128,15 @@ impl Service {
         Ok(Ok(()))
     }
 
-    /// Writes down doors before the device is told of them.
-    pub(super) async fn open_doors(&self, device: DeviceId, openings: Vec<Opening>) -> Result<()> {
+    /// Writes down doors before the device is told of them; false: there is no room, and it is not told.
+    pub(super) async fn open_doors(&self, device: DeviceId, openings: Vec<Opening>) -> Result<bool> {
         if openings.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         self.blocking(move |hq| {
             let now_ms = hq.clock.now_ms();
-            hq.store.write(|tx| openings.iter().try_for_each(|o| access::open_door(tx, &device, &o.officer, &o.place, o.access, now_ms)))
+            let open = |o: &Opening, tx: &_| access::open_door(tx, &device, &o.officer, &o.place, o.access, now_ms);
+            Ok(where_room(hq.store.write(|tx| openings.iter().try_for_each(|o| open(o, tx))))?.is_some())
         })
         .await
     }
@@ -199,8 +200,9 @@ impl Service {
                 Ok(handed.ok())
             })
             .await?;
-        if let Some((reopened, opening)) = handed {
-            self.open_doors(device, vec![opening]).await?;
+        if let Some((reopened, opening)) = handed
+            && self.open_doors(device, vec![opening]).await?
+        {
             let _ = say(answers, Answer::Reopened(reopened)).await;
         }
         Ok(())

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::access::{Doors, Opening, access as may};
 use super::regroup::{self, chain8};
-use super::{Gone, Peer, Road, Service, merged, present, say};
+use super::{Gone, Peer, Road, Service, merged, present, say, where_room};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::register::Known;
@@ -113,7 +113,12 @@ impl Service {
         let device = peer.device;
         let (list, mut serving) =
             self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &life, &device, &officers, &list)).map(|s| (list, s))).await?;
-        self.open_doors(device, serving.iter_mut().flat_map(|s| s.openings.drain(..)).collect()).await?;
+        let opened: Vec<bool> = serving.iter().map(|s| !s.openings.is_empty()).collect();
+        if !self.open_doors(device, serving.iter_mut().flat_map(|s| s.openings.drain(..)).collect()).await? {
+            // Behind a door that is not written down nothing leaves: it could not be called back.
+            let mut opened = opened.into_iter();
+            serving.retain(|_| opened.next() == Some(false));
+        }
         for s in serving.iter().filter(|s| s.is_news) {
             let notice = Notice::Granted { compartment: s.place.name.clone(), access: s.access };
             if say(answers, Answer::Notice(notice)).await.is_err() {
@@ -134,7 +139,7 @@ impl Service {
         // An answer that is carried may never arrive: what a link's exchanges left stays what it is.
         if ends != began && peer.road == Road::Link {
             // Kept before it is said: the device may come back with it at once.
-            self.blocking(move |hq| hq.store.write(|tx| cursor::keep(tx, &device, &began, &ends, &after))).await?;
+            self.blocking(move |hq| where_room(hq.store.write(|tx| cursor::keep(tx, &device, &began, &ends, &after)))).await?;
         }
         let end = End { time_ms: self.hq.clock.now_ms(), cursors, more };
         Ok(say(answers, Answer::End(end)).await.map(|()| sent))

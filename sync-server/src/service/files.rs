@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::random::random;
 use crate::register::Known;
+use crate::store::erasure;
 use crate::store::files::{self, FileRow, NewFile};
 use crate::store::meta::{self, Doubt, Place};
 use crate::store::people::Device;
@@ -146,7 +147,7 @@ fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &
     }
     let found = hq.store.write(|tx| {
         let Some(place) = meta::compartment(tx, &file.compartment)?.filter(|_| manifest.check().is_ok()) else { return Ok(None) };
-        if !files::may_bring(tx, device, &place)? {
+        if !files::may_bring(tx, device, &place)? || erasure::is_file_erased(tx, &place, &file.sha256)? {
             return Ok(None);
         }
         let known = match files::whole(tx, &place, &file.sha256)? {

@@ -68,7 +68,9 @@ impl Service {
             if !openings.is_empty() {
                 let may = |f: fn(&Access) -> bool| openings.iter().any(|o| f(&o.access));
                 let access = Access { read: may(|a| a.read), write: may(|a| a.write) };
-                self.open_doors(device, openings).await?;
+                if !self.open_doors(device, openings).await? {
+                    continue;
+                }
                 if say(answers, Answer::Notice(Notice::Granted { compartment: name, access })).await.is_err() {
                     return Ok(Err(Gone));
                 }

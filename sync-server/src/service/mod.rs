@@ -145,8 +145,8 @@ impl Service {
         let mut is_anew = false;
         if let Some(lineage) = hello.lineage.filter(|_| road == Road::Link) {
             // Kept before it is answered, and before anything that a copy brings.
-            let anew = self.blocking(move |hq| hq.store.write(|tx| lineage::follow(hq, tx, &id, &lineage))).await?;
-            if let Some(digit) = anew {
+            let anew = self.blocking(move |hq| where_room(hq.store.write(|tx| lineage::follow(hq, tx, &id, &lineage)))).await?;
+            if let Some(digit) = anew.flatten() {
                 is_anew = true;
                 let _ = say(answers, Answer::Notice(Notice::Anew { digit })).await;
             }
@@ -248,7 +248,16 @@ impl Service {
         if contacts.is_empty() {
             return Ok(());
         }
-        self.hq.store.write(|tx| contacts.iter().try_for_each(|(device, (at, taken))| cursor::contact(tx, device, *at, *taken)))
+        let kept = self.hq.store.write(|tx| contacts.iter().try_for_each(|(device, (at, taken))| cursor::contact(tx, device, *at, *taken)));
+        if kept.is_err() {
+            // Written down with the next.
+            let mut waiting = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
+            for (device, (at, taken)) in contacts {
+                let contact = waiting.entry(device).or_default();
+                *contact = (contact.0.max(at), contact.1 + taken);
+            }
+        }
+        kept
     }
 
     async fn blocking<T: Send + 'static>(&self, f: impl FnOnce(&Headquarters) -> Result<T> + Send + 'static) -> Result<T> {
@@ -284,4 +293,16 @@ fn present(tx: &rusqlite::Connection, device: &DeviceId, officers: &[OfficerId],
         }
     }
     Ok(present)
+}
+
+/// What a full disk cannot write down without harm: the next exchange does it again, and what is held can be read meanwhile.
+fn where_room<T>(done: Result<T>) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::StorageFull) => {
+            tracing::error!("the storage is full: what is held is still sent, nothing new is kept");
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
 }

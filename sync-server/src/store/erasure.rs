@@ -1,6 +1,6 @@
 //! Which changes were erased by order. Never holds what they said.
 
-use daftar_core::ids::ChangeName;
+use daftar_core::ids::{ChangeName, FileHash};
 use daftar_wire::change::Seed;
 use daftar_wire::enrol::fingerprint;
 use rusqlite::{Connection, params};
@@ -27,6 +27,16 @@ pub fn add_seed(conn: &Connection, place: &Place, seed: &Seed, at_ms: u64) -> Re
 /// Whether a seed did.
 pub fn is_seed_erased(conn: &Connection, place: &Place, seed: &Seed) -> Result<bool> {
     is_erased(conn, place, &ChangeName(fingerprint(seed)))
+}
+
+/// Notes that a file was erased. Only its name's hash is kept.
+pub fn add_file(conn: &Connection, place: &Place, file: &FileHash, at_ms: u64) -> Result<()> {
+    add(conn, place, &ChangeName(fingerprint(&file.0)), at_ms)
+}
+
+/// Whether a file was.
+pub fn is_file_erased(conn: &Connection, place: &Place, file: &FileHash) -> Result<bool> {
+    is_erased(conn, place, &ChangeName(fingerprint(&file.0)))
 }
 
 /// Whether anything was erased in the compartment.

@@ -164,6 +164,13 @@ pub fn drop_row(conn: &Connection, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Forgets all that is here of a file: the names in the folder that are free.
+pub fn forget(conn: &Connection, place: &Place, file: &FileHash) -> Result<Vec<String>> {
+    let mut rows = conn.prepare_cached("DELETE FROM file WHERE compartment = ?1 AND sha256 = ?2 RETURNING blob")?;
+    let blobs = rows.query_map(params![place.id, file.0], |r| r.get(0))?;
+    Ok(blobs.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Bytes of all files, as they will be when they are whole.
 pub fn bytes_kept(conn: &Connection) -> Result<u64> {
     Ok(uint(conn.prepare_cached("SELECT coalesce(sum(size), 0) FROM file")?.query_row([], |r| r.get(0))?))

@@ -2,17 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use daftar_core::change::Op;
+use daftar_core::change::{Op, Payload};
 use daftar_core::ids::{ChangeName, RecordId};
+use daftar_core::value::{ElementKey, Path, Value};
 use daftar_sync_server::erase::{self, Target};
 use daftar_sync_server::keys::Folder;
 use daftar_sync_server::project::{Projector, read_state};
 use daftar_sync_server::{backup, restore, verify};
-use daftar_wire::change::Body;
+use daftar_wire::change::{Body, Entry};
+use daftar_wire::file::FileAnswer;
 use daftar_wire::message::{Answer, Ruling, Verdict};
 use daftar_wire::segment::Segment;
 use rusqlite::Connection;
 
+use crate::files::{Photo, said};
 use crate::replica::Replica;
 use crate::support::{Device, NOW_MS, World, c, cut, end, random, segments};
 
@@ -83,7 +86,7 @@ async fn an_erased_payload_is_in_no_byte_of_the_database_and_everything_still_ho
     assert!(contains(&page(&world), body), "what came is kept as it came");
     let before = world.exchange(&reader, reader.hello(), &[]).await;
 
-    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Change(name), "order 7").expect("erased"), 1);
+    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Change(name), "order 7").expect("erased").changes, 1);
     let image = page(&world);
     assert!(!contains(&image, body) && !contains(&image, secret.as_bytes()), "nothing of it is left on any page");
     assert!(!contains(&image, &whole.runs[0].seed), "nor the seed, from which a guess could be checked");
@@ -148,7 +151,7 @@ async fn what_was_erased_does_not_come_back_by_any_road() {
     let backups = tempfile::tempdir().expect("a folder");
     let Written { mut device, record, secret, whole, .. } = written(&world).await;
     let file = backup::backup(&world.hq, &backups.path().join("yesterday")).expect("backed up").file;
-    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Record(record), "order 8").expect("erased"), 1);
+    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Record(record), "order 8").expect("erased").changes, 1);
     let is_gone = |world: &World| {
         let all: Vec<Vec<u8>> = world
             .hq
@@ -205,6 +208,35 @@ async fn an_erasure_needs_an_order_and_something_to_erase_that_is_not_headquarte
     assert!(refused("team/imt-2", Target::Record(record), "order 1").contains("no such change"));
     let own = RecordId(device.enrolled.device.0);
     assert!(refused("reference", Target::Record(own), "order 1").contains("headquarters itself"), "who may do what is not erased");
-    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Change(name), "order 1").expect("erased"), 1);
+    assert_eq!(erase::erase(&world.hq, &c(TEAM), Target::Change(name), "order 1").expect("erased").changes, 1);
     assert!(refused(TEAM, Target::Change(name), "order 1").contains("erased already"));
+}
+
+#[tokio::test]
+async fn the_photos_that_only_an_erased_record_names_are_erased_and_taken_no_more() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let (only, shared) = (Photo::new(TEAM, 1, 700_000), Photo::new(TEAM, 2, 3000));
+    let naming = |device: &Device, record, photos: &[&Photo]| {
+        let named = |(i, p): (u32, &&Photo)| (Path::Element(15, ElementKey::New(i), 2), Value::Bytes(p.manifest.file.sha256.0.to_vec()));
+        let payload = Payload { set: (0..).zip(photos).map(named).collect(), reason: None };
+        Entry::write(&device.header(record, Op::Create, Vec::new()), &payload, [0; 32]).expect("a small change")
+    };
+    let (erased, other) = (RecordId::new(NOW_MS, random()), RecordId::new(NOW_MS, random()));
+    let entries = vec![naming(&device, erased, &[&only, &shared]), naming(&device, other, &[&shared])];
+    let segment = device.segment(TEAM, entries);
+    world.exchange(&device, device.hello(), &[bytes(&segment)]).await;
+    for photo in [&only, &shared] {
+        let all: Vec<usize> = (0..photo.chunks.len()).collect();
+        said(&world, &device, &photo.brought(&all)).await;
+    }
+    let kept = || std::fs::read_dir(world.folder.path().join("files")).expect("a folder").count();
+    assert_eq!(kept(), 2);
+    let done = erase::erase(&world.hq, &c(TEAM), Target::Record(erased), "order 11").expect("erased");
+    assert_eq!((done.changes, done.files, kept()), (1, 1, 1), "what another record names stays");
+    let id = only.manifest.file.clone();
+    assert_eq!(said(&world, &device, &[only.want()]).await, [FileAnswer::Missing(id.clone())]);
+    assert!(said(&world, &device, &only.brought(&[0])).await.contains(&FileAnswer::Missing(id)), "nor does it come back");
+    assert!(!said(&world, &device, &[shared.want()]).await.iter().any(|a| matches!(a, FileAnswer::Missing(_))));
+    assert_eq!((kept(), bad(&world)), (1, Vec::<String>::new()));
 }

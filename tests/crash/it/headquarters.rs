@@ -23,7 +23,7 @@ use daftar_sync_server::store::people;
 use daftar_sync_server::verify::verify;
 use daftar_wire::change::{Entry, salt};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
-use daftar_wire::message::{Answer, Ask, Hello};
+use daftar_wire::message::{Answer, Ask, Hello, Notice};
 use daftar_wire::segment::{Run, Segment, SignedHead};
 use daftar_wire::sign::{SigningKey, sign_head};
 use daftar_wire::stream::StreamId;
@@ -36,8 +36,8 @@ const TEAM: &str = "team/imt-1";
 const AGENCY: &str = "agency/moi/imt-1";
 
 /// A headquarters at work.
-struct Desk {
-    hq: Arc<Headquarters>,
+pub(super) struct Desk {
+    pub(super) hq: Arc<Headquarters>,
     service: Arc<Service>,
     projector: Option<Projector>,
 }
@@ -50,15 +50,15 @@ struct Sender {
     segments: BTreeMap<&'static str, Vec<Vec<u8>>>,
 }
 
-struct World {
+pub(super) struct World {
     _dir: tempfile::TempDir,
-    home: PathBuf,
+    pub(super) home: PathBuf,
     senders: Vec<Sender>,
     /// A code that nobody has used yet.
     code: Code,
 }
 
-type Step = fn(&World, &mut Desk) -> Result<(), String>;
+pub(super) type Step = fn(&World, &mut Desk) -> Result<(), String>;
 
 fn said(e: impl std::fmt::Display) -> String {
     e.to_string()
@@ -68,12 +68,12 @@ fn run<T>(f: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(f)
 }
 
-fn open(home: &FilePath) -> Result<Desk, String> {
+pub(super) fn open(home: &FilePath) -> Result<Desk, String> {
     let hq = Arc::new(Headquarters::open(Folder::new(home), Arc::new(FixedClock::at(NOW_MS))).map_err(said)?);
     Ok(Desk { service: Arc::new(Service::new(hq.clone())), hq, projector: None })
 }
 
-fn officer(handle: &str, team: &str) -> NewOfficer {
+pub(super) fn officer(handle: &str, team: &str) -> NewOfficer {
     let (agency, role, team) = (Agency::Moi, Role::Officer, Some(team.to_owned()));
     NewOfficer { handle: handle.into(), full_name: None, agency, team, role, password: None }
 }
@@ -91,7 +91,7 @@ fn request(code: &Code, n: u8) -> EnrolRequest {
 }
 
 impl World {
-    fn get() -> &'static Self {
+    pub(super) fn get() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| Self::make().expect("a headquarters"))
     }
@@ -186,7 +186,12 @@ fn send(w: &World, desk: &Desk, n: usize, what: &[(&str, usize)]) -> Result<(), 
         receipts.clone().any(|r| r.stream == segment.stream && r.up_to >= segment.last())
     };
     let all = segments.iter().all(is_held);
-    if all && receipts.next().is_some() { Ok(()) } else { Err("no receipt".into()) }
+    if all && receipts.next().is_some() {
+        return Ok(());
+    }
+    let refused = |a: &Answer| if let Answer::Notice(Notice::Refused { reason, .. }) = a { Some(reason.clone()) } else { None };
+    let reasons: Vec<String> = answers.iter().filter_map(refused).collect();
+    Err(format!("no receipt: {}", reasons.join(", ")))
 }
 
 fn project(desk: &mut Desk) -> Result<(), String> {
@@ -200,7 +205,7 @@ fn project(desk: &mut Desk) -> Result<(), String> {
 }
 
 /// What is held, by compartment, and who is known.
-fn picture(hq: &Headquarters) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn picture(hq: &Headquarters) -> Result<BTreeMap<String, String>, String> {
     let report = project::report(hq).map_err(said)?;
     let mut all: BTreeMap<String, String> =
         report.compartments.into_iter().map(|held| (held.name.to_string(), format!("{} {:?}", held.changes, held.digest))).collect();
@@ -209,9 +214,9 @@ fn picture(hq: &Headquarters) -> Result<BTreeMap<String, String>, String> {
     Ok(all)
 }
 
-type Picture = BTreeMap<String, String>;
+pub(super) type Picture = BTreeMap<String, String>;
 
-fn workloads() -> Vec<(&'static str, Vec<Step>)> {
+pub(super) fn workloads() -> Vec<(&'static str, Vec<Step>)> {
     vec![
         ("a segment is taken", vec![|w, d| send(w, d, 0, &[(TEAM, 0)])]),
         (
@@ -259,7 +264,7 @@ fn play(name: &str, steps: &[Step]) -> Played<Picture> {
     Played { before, ops: disk.ops(), first, marks }
 }
 
-fn judge(what: &str, files: &Files, now: &Picture, next: &Picture) {
+pub(super) fn judge(what: &str, files: &Files, now: &Picture, next: &Picture) {
     let dir = scratch();
     let home = dir.path().join("hq");
     lay_out(files, &home);

@@ -5,6 +5,7 @@ mod cuts;
 mod desk;
 mod faults;
 mod headquarters;
+mod hq_faults;
 mod migration;
 mod power;
 mod rot;

@@ -82,6 +82,20 @@ impl Blobs {
         gone(fs::remove_file(self.0.join(name)))
     }
 
+    /// Takes a file's bytes away for good: overwritten first, as far as the medium allows.
+    pub(crate) fn erase(&self, name: &str) -> Result<()> {
+        crate::home::remove(&self.0.join(name))
+    }
+
+    /// Takes files of another folder into this one, as far as they have not been taken already.
+    pub(crate) fn take_in(&self, from: &Self, names: &[String]) -> Result<()> {
+        self.make()?;
+        for name in names {
+            gone(fs::rename(from.0.join(name), self.0.join(name)))?;
+        }
+        self.sync()
+    }
+
     /// Names in the folder have reached the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         if cfg!(unix) {

@@ -31,7 +31,7 @@ impl Amend {
     /// Amends.
     pub fn run(&self, store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         let id: RecordId = self.id.parse().map_err(|e: daftar_core::ids::BadId| Fault::refused(e.to_string()))?;
-        let compartment = store.compartment_of(&id)?;
+        let compartment = super::status::compartment_of(store, &id)?;
         let kind = store.show(&compartment, &id)?.item.kind;
         let mut set = BTreeMap::new();
         for pair in &self.set {

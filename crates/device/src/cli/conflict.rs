@@ -113,7 +113,7 @@ impl Resolve {
     /// Decides.
     pub fn run(&self, store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         let id = record_id(&self.id)?;
-        let compartment = store.compartment_of(&id)?;
+        let compartment = super::status::compartment_of(store, &id)?;
         let view = store.show(&compartment, &id)?;
         let kind = view.item.kind;
         let path = parse_path(kind, &self.field).map_err(|e| Fault::refused(e.to_string()))?;
@@ -147,7 +147,7 @@ impl Void {
     /// Voids a record, or brings it back.
     pub fn run(&self, store: &Arc<Store>, op: Op, out: &Out) -> Result<u8, Fault> {
         let id = record_id(&self.id)?;
-        let act = Act { reason: Some(self.reason.clone()), ..Act::on(store.compartment_of(&id)?, id, op, BTreeMap::new()) };
+        let act = Act { reason: Some(self.reason.clone()), ..Act::on(super::status::compartment_of(store, &id)?, id, op, BTreeMap::new()) };
         let saved = store.save(&act)?;
         store.sign_own(&act.compartment)?;
         out.say(

@@ -1,5 +1,6 @@
 //! Why a command did not do what it was asked: status, code and sentence. Never a sentence that holds a record.
 
+use daftar_core::compartment::Compartment;
 use daftar_device::Error;
 use daftar_device::pack::PackError;
 use daftar_device::peer::PeerError;
@@ -44,6 +45,11 @@ impl Fault {
         Self::new(REFUSED, "input", message)
     }
 
+    /// It may be in a compartment that is closed.
+    pub fn closed(message: impl Into<String>) -> Self {
+        Self::new(REFUSED, "closed", message)
+    }
+
     /// No PIN.
     pub fn locked(message: impl Into<String>) -> Self {
         Self::new(LOCKED, "locked", message)
@@ -80,7 +86,13 @@ impl From<Error> for Fault {
             | Error::Wire(_) => REFUSED,
             Error::Database(_) | Error::File(_) | Error::Unexpected(_) | Error::Build(_) => return Self::ours(e),
         };
-        Self::new(status, e.code(), e.to_string())
+        let mut advice = String::new();
+        if let Error::Damaged { what } = &e
+            && what.parse::<Compartment>().is_ok()
+        {
+            advice = format!("; `daftar salvage {what}` gets back what the file still holds");
+        }
+        Self::new(status, e.code(), format!("{e}{advice}"))
     }
 }
 

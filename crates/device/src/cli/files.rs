@@ -50,7 +50,7 @@ pub struct Fetch {
 
 fn record(store: &Store, id: &str) -> Result<(Compartment, RecordId), Fault> {
     let id: RecordId = id.parse().map_err(|e: daftar_core::ids::BadId| Fault::refused(e.to_string()))?;
-    Ok((store.compartment_of(&id)?, id))
+    Ok((super::status::compartment_of(store, &id)?, id))
 }
 
 /// A file's state for programs.

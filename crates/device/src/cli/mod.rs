@@ -11,6 +11,7 @@ mod out;
 mod pack;
 mod peers;
 mod read;
+mod salvage;
 mod status;
 mod sync;
 
@@ -127,6 +128,9 @@ enum Command {
     /// Say what waits, what is in conflict and what each compartment holds.
     #[command(after_help = "Example:\n  daftar --home ~/notebook status")]
     Status,
+    /// Take what a damaged file still holds into a new one; the damaged one is kept as it is. What is missing comes with the next sync.
+    #[command(after_help = "Example:\n  daftar --home ~/notebook salvage team/imt-3\n  daftar --home ~/notebook salvage")]
+    Salvage(salvage::Salvage),
     /// Check every name, chain and signature again, and that records are what their changes say.
     #[command(after_help = "Example:\n  daftar --home ~/notebook verify")]
     Verify,
@@ -187,6 +191,7 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Peers(c) => c.run(&common.unlocked()?, out),
         Command::Pack(c) => c.run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),
+        Command::Salvage(c) => c.run(&common.unlocked()?, out),
         Command::Verify => status::verify(&common.unlocked()?, out),
     }
 }

@@ -154,7 +154,7 @@ impl Show {
     /// Shows.
     pub fn run(&self, store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         let id: RecordId = self.id.parse().map_err(|e: daftar_core::ids::BadId| Fault::refused(e.to_string()))?;
-        let view = store.show(&store.compartment_of(&id)?, &id)?;
+        let view = store.show(&super::status::compartment_of(store, &id)?, &id)?;
         let kind = view.item.kind;
         let files = store.file_states(&view.item.compartment, &id)?;
         let mut history = Vec::new();

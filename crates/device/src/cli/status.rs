@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
+use daftar_core::ids::RecordId;
 use daftar_core::time::format_time;
-use daftar_device::Store;
 use daftar_device::vault::{Counts, Why};
+use daftar_device::{Error, Store};
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
@@ -48,11 +49,26 @@ pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
     Ok(0)
 }
 
-fn reason(why: Why) -> &'static str {
+/// Why a compartment is closed, and what opens it.
+pub fn reason(why: Why) -> &'static str {
     match why {
-        Why::Damaged => "its file is missing or damaged",
+        Why::Damaged => {
+            "its file is missing or damaged; what you save there is kept and will be sent; `daftar salvage` gets back what it still holds"
+        }
         Why::Waits => "its key comes with the next sync; what you save there is kept and will be sent",
         Why::LeaseEnded => "the time without a contact is over; a sync opens it again; what you save there is kept and will be sent",
+    }
+}
+
+/// The compartment of a record. Where some are closed, it may be there: that is said.
+pub fn compartment_of(store: &Store, id: &RecordId) -> Result<Compartment, Fault> {
+    let found = store.compartment_of(id);
+    let closed: Vec<String> = store.closed_why().iter().map(|(c, why)| format!("`{c}` is closed: {}", reason(*why))).collect();
+    match found {
+        Err(e @ Error::NoRecord(_)) if !closed.is_empty() => {
+            Err(Fault::closed(format!("{e} among those that are open; {}", closed.join("; "))))
+        }
+        found => Ok(found?),
     }
 }
 

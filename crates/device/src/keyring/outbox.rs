@@ -154,6 +154,11 @@ impl Keyring {
         })
     }
 
+    /// The file may not hold all of its work any more: what lies in the outbox is sent from there, whoever has the file open.
+    pub(crate) fn send_boxed(&self, file: &str) -> Result<()> {
+        self.db.write(|tx| Ok(tx.execute("UPDATE outbox SET file = file || '.salvaged' WHERE file = ?1", [file]).map(drop)?))
+    }
+
     /// Notes that a file is about to hold work that is in no outbox.
     pub(crate) fn soil(&self, file: &str) -> Result<()> {
         self.db.write(|tx| Ok(tx.execute("UPDATE compartment SET dirty = 1 WHERE file = ?1", [file]).map(drop)?))
@@ -167,13 +172,13 @@ impl Keyring {
     /// True if work of this file, or of a file that captures for it, may not have reached headquarters.
     pub(crate) fn has_unsent(&self, file: &str) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM compartment WHERE file = ?1 AND dirty)
-             OR EXISTS (SELECT 1 FROM outbox WHERE file = ?1 OR file IN (SELECT file FROM capture WHERE compartment = ?1))";
+             OR EXISTS (SELECT 1 FROM outbox WHERE file IN (?1, ?1 || '.salvaged') OR file IN (SELECT file FROM capture WHERE compartment = ?1))";
         Ok(self.conn().query_row(sql, [file], |r| r.get(0))?)
     }
 
     /// The same, of the outbox alone.
     pub(crate) fn has_boxed(&self, file: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE file = ?1 OR file IN (SELECT file FROM capture WHERE compartment = ?1))";
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE file IN (?1, ?1 || '.salvaged') OR file IN (SELECT file FROM capture WHERE compartment = ?1))";
         Ok(self.conn().query_row(sql, [file], |r| r.get(0))?)
     }
 }

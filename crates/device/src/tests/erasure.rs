@@ -95,3 +95,34 @@ fn what_was_erased_before_it_came_is_kept_without_its_payload_and_stays_as_it_wa
     assert!(!contains(&pages(&b), b"Vbnmzkova"));
     assert_eq!(b.store.verify().expect("checked").bad, []);
 }
+
+#[test]
+fn the_photos_of_an_erased_record_go_with_it_but_not_those_that_another_record_names() {
+    let mut hq = Hq::new();
+    let a = hq.tablet(1, &["team/imt-1"]);
+    let team = c("team/imt-1");
+    a.store.apply(&c("reference"), &[hq.reference()], None).expect("applied");
+    let attach = |n: u8, bytes: &[u8]| {
+        let about = crate::vault::Attachment { name: "boot.jpg".into(), ..Default::default() };
+        let done = a.store.attach(&team, &id(n), &mut std::io::Cursor::new(bytes), &about).expect("attached");
+        (done.file.sha256, done.saved.expect("it is named").name)
+    };
+    let created = a.store.save(&stop(1, "01 A 123 BC", "Qwxyzkova")).expect("saved").name;
+    a.store.save(&stop(2, "01 A 456 BC", "Yusupov")).expect("saved");
+    let (only, shared) = (vec![7; 400_000], vec![8; 3000]);
+    let ((gone, first), (kept, second)) = (attach(1, &only), attach(1, &shared));
+    attach(2, &shared);
+    let here = || super::world::files(&a.dir.path().join("files")).len();
+    assert_eq!(here(), 2);
+    let digest = a.store.digest(&team).expect("computed");
+    for (n, change) in (1..).zip([first, second]) {
+        a.store.apply(&team, &[ruling(&hq, n, change, Verdict::Erased, "erased")], None).expect("applied");
+    }
+    assert_eq!(here(), 1, "the bytes are gone, and what another record names is not");
+    a.store.apply(&team, &[ruling(&hq, 3, created, Verdict::Erased, "erased")], None).expect("applied");
+    let read = |sha256| a.store.write_file(&team, sha256, &mut Vec::new());
+    assert!(matches!(read(&gone), Err(crate::Error::FileNotHere)) && read(&kept).is_ok());
+    assert!(!contains(&pages(&a), &gone.0), "not even its name stands on a page");
+    assert_eq!((a.store.verify().expect("checked").bad, a.store.digest(&team).expect("computed")), (vec![], digest));
+    assert_eq!(a.store.files_waiting().expect("counted"), 1);
+}

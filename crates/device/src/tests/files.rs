@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::io::Cursor;
+use std::sync::{Arc, Mutex};
 
 use daftar_core::ids::{Epoch, FileHash};
 use daftar_core::value::Value;
 use daftar_wire::file::{FileChunk, FileId, FileReceipt, Manifest, Manifesting, ReceiptedFile};
 use daftar_wire::limits::{FILE_CHUNK_BYTES, PHOTO_BYTES_MAX};
 
+use super::reference::Held;
+use super::simulated::{Weather, sync_store};
 use super::world::{Hq, NOW_MS, Tablet, c, files, id, stop};
-use crate::Error;
 use crate::vault::{Attached, Attachment, FilesAtHq, Put};
+use crate::{Error, Store};
 
 const TEAM: &str = "team/imt-1";
 
@@ -140,6 +143,53 @@ fn only_a_signed_word_of_this_life_of_headquarters_says_that_a_photo_is_there() 
     tablet.store.files_receipted(&receipt(&hq, 8, &names[..1])).expect("kept");
     assert_eq!(at_hq(), FilesAtHq { held: 1, of: 5 }, "a headquarters that was restored is asked anew");
     assert_eq!(tablet.store.files_waiting().expect("counted"), 4);
+    let tablet = tablet.again();
+    assert_eq!(tablet.store.epoch(), Epoch([8; 16]), "and that is not forgotten");
+    assert_eq!(tablet.store.files_waiting().expect("counted"), 4, "they are offered again");
+    let team = tablet.store.vault(&c(TEAM)).expect("open");
+    assert_eq!(crate::vault::followed(&team), Some(Epoch([8; 16])), "the compartment's records are compared with it too");
+}
+
+#[test]
+fn photos_that_were_attached_while_a_way_in_was_closed_are_in_the_compartment_when_it_opens_and_go_on() {
+    let mut hq = Hq::new();
+    let Tablet { dir, clock, store, handle } = hq.tablet(1, &[TEAM]);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let later = NOW_MS + 60 * 24 * 3_600_000;
+    let weather = |time_ms: u64| Weather { time_ms: Some(time_ms), ..Weather::default() };
+    sync_store(&hq, &held, &store, weather(NOW_MS)).expect("a whole link");
+    clock.set(later);
+    let (first, second) = (noise(1, 700_000), noise(2, 3000));
+    let keep = |store: &Store, n: u8, bytes: &[u8]| {
+        store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("captured");
+        store.attach(&c(TEAM), &id(n), &mut Cursor::new(bytes), &about("photo.jpg")).expect("attached").file.sha256
+    };
+    let one = keep(&store, 1, &first);
+    drop(store);
+    // Locked and unlocked again: the first file that captured is closed even to him.
+    let open = || {
+        let device = crate::Device::open_with(dir.path(), Box::new(clock.clone())).expect("free");
+        Arc::new(device.unlock(&handle, super::world::PIN).expect("the PIN"))
+    };
+    let store = open();
+    let two = keep(&store, 2, &second);
+    assert_eq!(store.closed().len(), 2);
+    let told = sync_store(&hq, &held, &store, weather(later)).expect("a whole link");
+    assert_eq!((told.waiting, store.closed()), (0, vec![]), "headquarters handed the keys back");
+    let both = |store: &Store| {
+        for (sha256, bytes) in [(&one, &first), (&two, &second)] {
+            let mut out = Vec::new();
+            store.write_file(&c(TEAM), sha256, &mut out).expect("it is in the compartment");
+            assert!(out == *bytes);
+        }
+        assert_eq!(store.files_waiting().expect("counted"), 2, "they are offered to headquarters");
+        assert_eq!(store.verify().expect("checked").bad, []);
+    };
+    both(&store);
+    drop(store);
+    both(&open());
+    let rooms = std::fs::read_dir(dir.path().join("files")).expect("a folder").flatten().count();
+    assert_eq!(rooms, 1, "nothing is left of the files that captured");
 }
 
 #[test]

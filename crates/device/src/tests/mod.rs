@@ -15,6 +15,7 @@ mod peer;
 mod reference;
 mod repair;
 mod revoke;
+mod salvage;
 mod saving;
 mod share;
 mod simulated;

@@ -113,8 +113,9 @@ impl Store {
         let (done, refused, end_mismatch) = self.within(c, |vault| {
             let done = vault.write(|tx| self.take_page(tx, c, items, segments, end, road))?;
             if items.iter().any(erases) {
-                // What was erased shall not stay in the log of writes either.
+                // What was erased shall not stay in the log of writes either, nor its photos in their folder.
                 vault.empty_log()?;
+                done.0.freed.iter().try_for_each(|name| vault.blobs().erase(name))?;
             }
             Ok(done)
         })?;

@@ -28,8 +28,8 @@ impl Store {
         }
         let closed: Option<Closed> = read(&self.closed).get(c).cloned();
         match closed {
-            None | Some(Closed { why: Why::Damaged, .. }) => self.vault(c),
-            Some(Closed { why: Why::Waits | Why::LeaseEnded, file }) => {
+            None => self.vault(c),
+            Some(Closed { why: Why::Damaged | Why::Waits | Why::LeaseEnded, file }) => {
                 let mut vaults = write(&self.vaults);
                 if let Some(vault) = vaults.get(c) {
                     return Ok(vault.clone());
@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Appends a captured stream to the compartment's log, as if it had come back by the feed, and removes its file.
-    fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
+    pub(super) fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
         self.sign_end(c, captured)?;
         self.put_into_outbox(c, captured)?;
         let row = stream::own(&captured.conn())?;
@@ -163,11 +163,7 @@ impl Store {
                 stream::keep(tx, &taken)
             })?;
         }
-        // Photos that were attached meanwhile lie in the file's own folder, under keys that stand in it: with them it stays.
-        if std::fs::read_dir(captured.files_dir()).is_ok_and(|mut files| files.next().is_some()) {
-            tracing::warn!(file = captured.name(), "a file that captured is kept for its photos");
-            return Ok(());
-        }
+        super::files::move_all(captured, into)?;
         self.shared.home.remove_compartment(captured.name())?;
         self.shared.keyring.captured(captured.name())
     }

@@ -162,7 +162,7 @@ impl Vault {
 }
 
 /// Closing the file leaves its log where it is.
-fn keep_as_it_is(conn: &Connection) {
+pub(crate) fn keep_as_it_is(conn: &Connection) {
     if let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
         tracing::warn!(%error, "a damaged file may take in its log");
     }

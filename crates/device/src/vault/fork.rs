@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::random::random;
 
 /// The life of the device that this file's own stream was begun in.
-const LIFE: &str = "life";
+pub(super) const LIFE: &str = "life";
 
 impl Store {
     /// Begins a new stream in the compartment and appends there what waits; says how many changes that were. What headquarters holds there is

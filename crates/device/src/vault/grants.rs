@@ -7,7 +7,6 @@ use daftar_core::record::Kind;
 use daftar_core::record::reference::{GrantView, OfficerView};
 use rusqlite::Connection;
 
-use super::closing::Why;
 use super::others::of_headquarters;
 use super::{Store, read, record, write};
 use crate::error::{Error, Result};
@@ -52,7 +51,7 @@ impl Store {
         let mut known = self.compartments();
         match action {
             Action::Read => {}
-            Action::Write => known.extend(self.closed_why().into_iter().filter(|(_, why)| *why != Why::Damaged).map(|(c, _)| c)),
+            Action::Write => known.extend(self.closed()),
         }
         known.sort();
         known.dedup();

@@ -24,6 +24,7 @@ mod query;
 mod receipt;
 mod record;
 mod repair;
+mod salvage;
 mod save;
 mod search;
 mod send;
@@ -59,6 +60,8 @@ pub use others::{OtherDevice, OtherOfficer};
 pub use page::Via;
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};
 pub use receipt::{Standing, Taken};
+pub use salvage::Salvaged;
+pub(crate) use salvage::{drafts as salvaged_drafts, finish as finish_salvages};
 pub use save::{Act, Imported, Saved};
 pub use search::{Encounter, EncounterQuery};
 pub use send::Unsent;
@@ -214,7 +217,7 @@ impl Store {
             }
             Err(Error::Damaged { .. }) => {
                 tracing::error!(file = door.file, "a compartment's file does not open");
-                self.keep_closed(c, &door.file, Why::Damaged, None);
+                self.keep_closed(c, &door.file, Why::Damaged, Some(door.access));
                 Ok(())
             }
             Err(e) => Err(e),
@@ -302,7 +305,10 @@ impl Store {
         tracing::error!(compartment = %c, "a compartment's file is damaged; it is left as it is");
         vault.leave_as_it_is();
         write(&self.vaults).remove(c);
-        self.keep_closed(c, vault.name(), Why::Damaged, None);
+        // Of a file that captures the compartment's own stays the one that is closed.
+        if !self.is_closed(c) {
+            self.keep_closed(c, vault.name(), Why::Damaged, None);
+        }
         Err(Error::Damaged { what: c.to_string() })
     }
 
@@ -341,6 +347,12 @@ impl Drop for Store {
             tracing::error!(error = %e, "what waits could not be put into the outbox; it is kept in its file");
         }
     }
+}
+
+/// The life of the server that an open file has followed.
+#[cfg(test)]
+pub(crate) fn followed(vault: &Vault) -> Option<Epoch> {
+    repair::epoch(&vault.conn()).ok().flatten()
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -61,3 +61,10 @@ pub(super) fn next(conn: &Connection, kind: Kind, compartment: &Compartment, tea
     set_meta(conn, &key, &(last + 1).to_be_bytes())?;
     Ok(Value::Text(format!("{stem}-{digit}{:0COUNT_WIDTH$}", last + 1)))
 }
+
+/// The count that a number of this device's digit was given by: its key and how far it was then.
+pub(super) fn count_of(number: &str, digit: u32) -> Option<(String, u64)> {
+    let (stem, given) = number.rsplit_once('-')?;
+    let count = given.strip_prefix(&digit.to_string()).filter(|count| count.len() >= COUNT_WIDTH)?;
+    Some((format!("number {stem}-{digit}"), count.parse().ok()?))
+}

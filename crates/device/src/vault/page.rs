@@ -35,6 +35,8 @@ pub(super) struct Done {
     pub(super) grants: bool,
     /// The stream that this file's own changes go to was carried on elsewhere: by a clone, or before this disk was put back.
     pub(super) own_elsewhere: bool,
+    /// Names in the folder of files whose row and key were erased.
+    pub(super) freed: Vec<String>,
 }
 
 /// By which road segments came.
@@ -74,6 +76,8 @@ pub(super) struct Page<'a> {
     ruled: HashSet<ChangeName>,
     /// Records of which a change was erased.
     erased: Vec<i64>,
+    /// Files that they named before.
+    erased_files: BTreeSet<[u8; 32]>,
     done: Done,
     via: Via,
     device: DeviceId,
@@ -89,7 +93,8 @@ impl<'a> Page<'a> {
             touched: HashMap::new(),
             ruled: record::ruled_out(conn)?,
             erased: Vec::new(),
-            done: Done { changes: 0, last: Stamp::default(), grants: false, own_elsewhere: false },
+            erased_files: BTreeSet::new(),
+            done: Done { changes: 0, last: Stamp::default(), grants: false, own_elsewhere: false, freed: Vec::new() },
             via,
             device,
         })
@@ -228,6 +233,7 @@ impl<'a> Page<'a> {
                     self.touched.entry(uuid).or_insert_with(new).replay = true;
                     if r.verdict == Verdict::Erased {
                         self.erased.push(id);
+                        self.erased_files.extend(super::files::named_by(self.conn, id)?);
                     }
                 }
             }
@@ -253,6 +259,7 @@ impl<'a> Page<'a> {
         }
         if !self.erased.is_empty() {
             erase::forget_words(self.conn, &self.erased)?;
+            self.done.freed = super::files::forget(self.conn, &self.erased_files)?;
         }
         Ok(self.done)
     }

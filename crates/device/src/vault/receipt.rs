@@ -145,15 +145,18 @@ fn standing(conn: &Connection, c: &Compartment, device: &DeviceId) -> Result<Sta
     Ok(standing)
 }
 
-/// What a receipt does in a compartment's file; `None`: nothing of the stream is here.
+/// What a receipt does in a compartment's file; `None`: nothing of the stream is here, or no more than its beginning.
 fn in_file(tx: &Connection, r: &Receipted, receipt_bytes: &[u8]) -> Result<Option<Taken>> {
-    if stream::family(tx, &r.stream.device, &r.stream.incarnation)?.is_empty() {
+    let family = stream::family(tx, &r.stream.device, &r.stream.incarnation)?;
+    if family.is_empty() {
         return Ok(None);
     }
     if !is_present(tx, receipt_bytes)? {
         return Ok(Some(Taken::Nothing));
     }
-    let Some(mut row) = on_chain(tx, r)? else { return Ok(Some(Taken::Foreign)) };
+    // Of an earlier stream that was salvaged the outbox may hold more than the file.
+    let is_beyond = family.iter().all(|row| !row.own && row.n < r.up_to);
+    let Some(mut row) = on_chain(tx, r)? else { return Ok(if is_beyond { None } else { Some(Taken::Foreign) }) };
     let news = r.up_to.saturating_sub(row.receipted()) + shared(tx, &row)?;
     // An older one, that somebody kept, says nothing new.
     let is_newest = row.confirm || r.up_to >= row.acked;

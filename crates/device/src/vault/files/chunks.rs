@@ -11,7 +11,6 @@ use daftar_wire::file::{Bitmap, FileChunk, FileId, FileReceipt, Manifest, Manife
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::file::Vault;
-use super::super::held;
 use super::{FileRow, Store, find, manifest_of, put};
 use crate::error::{Error, Result};
 use crate::random::{random, random_name};
@@ -161,7 +160,8 @@ impl Store {
     /// heard it.
     pub fn files_receipted(&self, receipt: &FileReceipt) -> Result<u64> {
         let bytes = receipt.write();
-        *held(&self.epoch) = receipt.epoch;
+        // A life of the server that records have not heard of concerns them too.
+        self.adopt_epoch(receipt.epoch)?;
         let mut news = 0;
         for f in &receipt.held {
             let Ok(vault) = self.vault(&f.file.compartment) else { continue };

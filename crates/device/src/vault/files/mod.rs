@@ -5,7 +5,7 @@ mod chunks;
 mod plan;
 mod states;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::FileHash;
@@ -88,6 +88,29 @@ pub(super) fn note(conn: &Connection, record: i64, state: Option<&RecordState>) 
     Ok(())
 }
 
+/// The files that a record names.
+pub(super) fn named_by(conn: &Connection, record: i64) -> Result<Vec<[u8; 32]>> {
+    let mut rows = conn.prepare_cached("SELECT sha256 FROM file_ref WHERE record = ?1")?;
+    Ok(rows.query_map([record], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Erases those of these files that no record names any more: their keys go with the rows, and the names in the folder that are free now
+/// are returned.
+pub(super) fn forget(conn: &Connection, files: &BTreeSet<[u8; 32]>) -> Result<Vec<String>> {
+    let mut freed = Vec::new();
+    for sha256 in files {
+        if conn.prepare_cached("SELECT 1 FROM file_ref WHERE sha256 = ?1")?.exists([sha256])? {
+            continue;
+        }
+        let blob =
+            conn.prepare_cached("DELETE FROM file WHERE sha256 = ?1 RETURNING blob")?.query_row([sha256], |r| r.get(0)).optional()?;
+        freed.extend(blob);
+        conn.prepare_cached("DELETE FROM file_receipt WHERE sha256 = ?1")?.execute([sha256])?;
+        conn.prepare_cached("DELETE FROM file_wanted WHERE sha256 = ?1")?.execute([sha256])?;
+    }
+    Ok(freed)
+}
+
 /// Puts a compartment's files in order when it is opened: what was half-written goes, what records name is noted.
 pub(super) fn tidy(conn: &mut Connection, blobs: &Blobs) -> Result<()> {
     let known: HashSet<String> = conn.prepare("SELECT blob FROM file")?.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -104,6 +127,44 @@ pub(super) fn tidy(conn: &mut Connection, blobs: &Blobs) -> Result<()> {
     set_meta(&tx, NOTED, &[1])?;
     tx.commit()?;
     Ok(())
+}
+
+/// Takes the files of one compartment's file into another's: rows first, then bytes. Cut anywhere and done again it comes to the same.
+pub(super) fn move_all(from: &Vault, into: &Vault) -> Result<()> {
+    type Moved = ([u8; 32], i64, Vec<u8>, bool, bool, String, Vec<u8>, Vec<u8>);
+    let rows: Vec<Moved> = {
+        let conn = from.conn();
+        let mut rows = conn.prepare(
+            "SELECT sha256, size, held, whole, spoilt, blob, key, list FROM file f JOIN file_chunks c ON c.file = f.id ORDER BY f.id",
+        )?;
+        let rows = rows.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?)))?;
+        rows.collect::<rusqlite::Result<_>>()?
+    };
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let taken = into.write(|tx| {
+        let mut taken = Vec::new();
+        for (sha256, size, held, whole, spoilt, blob, key, list) in &rows {
+            let known: Option<String> =
+                tx.prepare_cached("SELECT blob FROM file WHERE sha256 = ?1")?.query_row([sha256], |r| r.get(0)).optional()?;
+            match known {
+                Some(known) if known == *blob => taken.push(blob.clone()),
+                // The compartment has the file already.
+                Some(_) => {}
+                None => {
+                    tx.execute(
+                        "INSERT INTO file(sha256, size, held, whole, spoilt, blob, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                        params![sha256, size, held, whole, spoilt, blob, key],
+                    )?;
+                    tx.execute("INSERT INTO file_chunks(file, list) VALUES (?1, ?2)", params![tx.last_insert_rowid(), list])?;
+                    taken.push(blob.clone());
+                }
+            }
+        }
+        Ok(taken)
+    })?;
+    into.blobs().take_in(&from.blobs(), &taken)
 }
 
 impl Store {
