@@ -31,7 +31,8 @@ type Sections = Vec<(Vec<u8>, Vec<u8>)>;
 pub fn files(folder: &Path) -> Vec<GoldenFile> {
     let golden = |name: &str| fs::read(folder.join(name)).expect("the exchanges are written first");
     let segment = |name: &str| Ask::Segment(segment_bytes(folder, name)).write();
-    let header = |purpose, writer, reader, n: u8| Header { purpose, writer, reader, at_ms: NOW_MS, id: [n; 16], officer: None, epoch: None };
+    let header =
+        |purpose, writer, reader, n: u8| Header { purpose, writer, reader, at_ms: NOW_MS, id: [n; 16], officer: None, epoch: None };
     // Longer than a chunk, which holds 65,536 bytes.
     let long: Vec<u8> = [segment("full-run.bin"), frame(200, &vec![0x2a; 60_000]), segment("elements.bin")].concat();
     let made = |name, about, header: Header, key: &SigningKey, sections: Sections| pack(name, about, header, key, &sections, folder);
