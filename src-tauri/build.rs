@@ -1,6 +1,8 @@
 //! Names the commands that the main window may call; a command that is missing here cannot be called at all.
 
 const COMMANDS: &[&str] = &[
+    "admit_officer",
+    "admit_options",
     "app_start",
     "app_touch",
     "app_watch",
@@ -12,6 +14,11 @@ const COMMANDS: &[&str] = &[
     "draft_save",
     "draft_start",
     "encounter_list",
+    "file_attach",
+    "file_keep",
+    "file_pick",
+    "file_show",
+    "file_want",
     "officer_enrol",
     "officer_lock",
     "officer_unlock",
@@ -19,11 +26,13 @@ const COMMANDS: &[&str] = &[
     "record_list",
     "record_resolve",
     "record_search",
+    "record_void",
     "settings_get",
     "settings_put",
     "shift_home",
     "shift_put",
     "sync_now",
+    "sync_stop",
     "sync_strip",
     "sync_view",
 ];
