@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "draft_start",
     "encounter_list",
     "file_attach",
+    "file_drop",
     "file_keep",
     "file_pick",
     "file_show",

@@ -48,6 +48,7 @@ pub fn run() -> ExitCode {
             draft::draft_start,
             encounter::encounter_list,
             file::file_attach,
+            file::file_drop,
             file::file_keep,
             file::file_pick,
             file::file_show,

@@ -26,6 +26,12 @@ pub async fn file_keep(state: State<'_, AppState>, request: Request<'_>) -> UiRe
     state.run(move |engine| engine.keep_file(&compartment, incoming)).await
 }
 
+/// Drops what was kept for a record that is being written: a draft that was kept since then does not name it.
+#[tauri::command]
+pub async fn file_drop(state: State<'_, AppState>, compartment: String, sha256: String) -> UiResult<()> {
+    state.run(move |engine| engine.drop_kept(&compartment, &sha256)).await
+}
+
 /// Attaches a file that the officer chooses in the platform's dialog; nothing where none was chosen.
 #[tauri::command]
 pub async fn file_pick(state: State<'_, AppState>, record: RecordRef, title: String) -> UiResult<Option<Vec<FileRow>>> {

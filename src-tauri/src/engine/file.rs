@@ -66,7 +66,7 @@ impl Engine {
         let about = about(&incoming);
         let mut source = Cursor::new(incoming.bytes);
         not_empty(&mut source)?;
-        let kept = store.keep_file(&compartment, &mut source).map_err(ui)?;
+        let kept = store.keep_draft_file(&compartment, &mut source).map_err(ui)?;
         let key = ElementKey::Given(1);
         let data = write_data(Kind::Inspection, &kept.element(&about, &key), &|list, _| {
             if list == FILES { vec![key.clone()] } else { Vec::new() }
@@ -74,6 +74,16 @@ impl Engine {
         let mut element = data.get("files").and_then(|f| f.get(0)).and_then(Json::as_object).cloned().unwrap_or_else(Map::new);
         element.remove("key");
         Ok(KeptFile { element })
+    }
+
+    /// Drops a file that was kept for a record which shall not name it, unless another draft does.
+    pub fn drop_kept(&self, compartment: &str, sha256: &str) -> UiResult<()> {
+        let store = self.store()?;
+        let compartment: Compartment = compartment.parse().map_err(|_| UiError::NotFound)?;
+        if self.is_in_a_draft(&store, sha256)? {
+            return Ok(());
+        }
+        store.drop_draft_file(&compartment, &hash(sha256)?).map_err(ui)
     }
 
     pub fn file_rows(&self, record: &RecordRef) -> UiResult<Vec<FileRow>> {

@@ -41,4 +41,16 @@ export const errors = {
   "trouble.forked_text": "This device’s data was restored or copied. Both versions are kept; headquarters has been told.",
   "trouble.unexpected": "Sync failed",
   "trouble.unexpected_text": "The exchange ended early. What was confirmed stays confirmed; the rest is tried again by itself.",
+  "error.file_too_large": "The file is too large: at most {max} are kept. The record stays as it was saved.",
+  "error.file_storage_full": "There is no room for this file. The record stays as it was saved.",
+  "error.file_not_here": "This file is not on this device, or not all of it. Fetch it and sync.",
+  "error.file_empty": "The file is empty. It was not attached.",
+  "error.file_unreadable": "The file cannot be read or written there. Choose another place.",
+  "error.closed": "Reading is closed here until headquarters has been reached. What you save is kept and will be sent.",
+  "error.access_ended": "Headquarters ended your access to this device.",
+  "error.damaged": "A file on this device is damaged. It is left as it is, and everything else works.",
+  "error.void_state": "The record was declared void or brought back meanwhile. Look at it again.",
+
+  "trouble.stopped": "Stopped",
+  "trouble.stopped_text": "You stopped the exchange. What was confirmed stays confirmed; the rest waits.",
 } as const;

@@ -44,4 +44,16 @@ export const errors: Translated<typeof en, "uz"> = {
   "trouble.forked_text": "Bu qurilma ma’lumotlari tiklangan yoki nusxalangan. Ikkala nusxa ham saqlangan; shtab xabardor.",
   "trouble.unexpected": "Almashuv bajarilmadi",
   "trouble.unexpected_text": "Almashuv uzilib qoldi. Tasdiqlangani tasdiqlangan, qolgani o‘zi yuboriladi.",
+  "error.file_too_large": "Fayl juda katta: ko‘pi bilan {max} saqlanadi. Yozuv saqlanganicha qoldi.",
+  "error.file_storage_full": "Bu faylga joy yo‘q. Yozuv saqlanganicha qoldi.",
+  "error.file_not_here": "Bu fayl qurilmada yo‘q yoki to‘liq emas. Uni so‘rang va almashing.",
+  "error.file_empty": "Fayl bo‘sh. U biriktirilmadi.",
+  "error.file_unreadable": "U yerda faylni o‘qib yoki yozib bo‘lmaydi. Boshqa joy tanlang.",
+  "error.closed": "Shtab bilan aloqagacha o‘qish yopiq. Saqlaganingiz turadi va yuboriladi.",
+  "error.access_ended": "Shtab bu qurilmaga ruxsatingizni tugatdi.",
+  "error.damaged": "Qurilmadagi fayl shikastlangan. U shunday qoldirildi, qolgani ishlaydi.",
+  "error.void_state": "Yozuv shu orada bekor qilingan yoki qaytarilgan. Uni qayta ko‘ring.",
+
+  "trouble.stopped": "To‘xtatildi",
+  "trouble.stopped_text": "Almashuvni to‘xtatdingiz. Tasdiqlangani tasdiqlangan, qolgani kutmoqda.",
 };

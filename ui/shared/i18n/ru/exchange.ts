@@ -1,0 +1,57 @@
+// Russian: words of the sync screen's details, courier packs and admissions.
+import type { exchange as en } from "../en/exchange.ts";
+import type { Translated } from "../types.ts";
+
+export const exchange: Translated<typeof en, "ru"> = {
+  "compartment.reference": "Справочники",
+  "compartment.watchlist": "Список розыска {name}",
+  "compartment.hits": "Совпадения: {name}",
+  "compartment.audit": "Журнал обращений · {agency}",
+
+  "sync.stop": "Остановить",
+  "sync.bytes": "отправлено {up} · получено {down}",
+  "sync.backed_up": "в копии {n}",
+  "sync.waits_there": { one: "{n} изменение ждёт", few: "{n} изменения ждут", many: "{n} изменений ждут", other: "{n} изменения ждут" },
+  "sync.held_there": "всё в штабе",
+  "sync.files_waiting": { one: "{n} фото или файл ждёт", few: "{n} фото и файла ждут", many: "{n} фото и файлов ждут", other: "{n} фото и файла ждут" },
+  "sync.files_text": "Они уходят после записей, сначала малые.",
+  "sync.refused": { one: "{n} часть не принята; она ждёт", few: "{n} части не приняты; они ждут", many: "{n} частей не принято; они ждут", other: "{n} части не принято; они ждут" },
+  "sync.closed": "Закрыто на этом устройстве",
+
+  "closed.damaged": "Файл повреждён",
+  "closed.damaged_text": "Файл оставлен как есть, остальное работает. Доставьте устройство в штаб: целое из него извлекут.",
+  "closed.waits": "Ключ ещё не пришёл",
+  "closed.waits_text": "Проведите обмен, или пусть коллега с доступом один раз откроет устройство.",
+  "closed.lease_ended": "Слишком долго без связи со штабом",
+  "closed.lease_ended_text": "Срок без связи истёк, чтение закрыто. Один обмен откроет его снова.",
+  "closed.revoked": "Доступ отозван",
+  "closed.revoked_text": "Штаб отозвал доступ. Неотправленное ещё примут, затем данные уйдут с устройства.",
+  "closed.may_write": "Сохранённое там хранится запечатанным и будет отправлено.",
+
+  "admit.open": "Впустить сотрудника",
+  "admit.text": "Где нет сети, старший может допустить замену на этом устройстве: к тому, что открыто у него самого, и не дольше 72 часов.",
+  "admit.name": "Имя",
+  "admit.code": "Код, как его пишет штаб",
+  "admit.code_hint": "Например: imt-3-scc-4",
+  "admit.opens": "Что открывается",
+  "admit.hours": "На какой срок",
+  "admit.hours_n": { one: "{n} час", few: "{n} часа", many: "{n} часов", other: "{n} часа" },
+  "admit.pin_title": "Теперь передайте устройство: ПИН дважды вводит сам новичок.",
+  "admit.submit": "Впустить",
+  "admit.working": "Создаются ключи…",
+  "admit.done_title": "{name}: допуск открыт",
+  "admit.done_until": "До {when}",
+  "admit.done_how": "Заблокируйте устройство. На первом экране новичок выбирает имя и вводит новый ПИН.",
+  "admit.done_hq": "Штаб узнает при следующем обмене.",
+  "admit.lock": "Заблокировать",
+  "admit.only_leader": "Впустить сотрудника может только старший группы.",
+
+  "admit_why.not_leader": "Впустить сотрудника может только старший.",
+  "admit_why.hours": "Сотрудника впускают на срок от 1 до 72 часов.",
+  "admit_why.name": "Код и имя должны быть заполнены и не длиннее строки.",
+  "admit_why.too_many": "Слишком много сразу. Выберите меньше.",
+  "admit_why.others_compartment": "Заметки другого ведомства этому сотруднику не открываются.",
+  "admit_why.dismissed": "Штаб уволил этого сотрудника. Допуска нет.",
+  "admit_why.other_agency": "Штаб знает этот код в другом ведомстве. Проверьте код и ведомство.",
+  "admit_why.here_already": "Этот сотрудник уже может открыть устройство.",
+};

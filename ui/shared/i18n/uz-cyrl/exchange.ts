@@ -1,0 +1,57 @@
+// Uzbek, Cyrillic letters: words of the sync screen's details, courier packs and admissions.
+import type { exchange as en } from "../en/exchange.ts";
+import type { Translated } from "../types.ts";
+
+export const exchange: Translated<typeof en, "uz"> = {
+  "compartment.reference": "Маълумотнома",
+  "compartment.watchlist": "Қидирув рўйхати {name}",
+  "compartment.hits": "Мос келишлар: {name}",
+  "compartment.audit": "Мурожаатлар журнали · {agency}",
+
+  "sync.stop": "Тўхтатиш",
+  "sync.bytes": "{up} юборилди · {down} олинди",
+  "sync.backed_up": "захирада {n} та",
+  "sync.waits_there": "{n} та ўзгариш кутмоқда",
+  "sync.held_there": "ҳаммаси штабда",
+  "sync.files_waiting": "{n} та сурат ва файл кутмоқда",
+  "sync.files_text": "Улар ёзувлардан кейин, кичиги олдин кетади.",
+  "sync.refused": "{n} та қисм қабул қилинмади; кутмоқда",
+  "sync.closed": "Бу қурилмада ёпиқ",
+
+  "closed.damaged": "Файли шикастланган",
+  "closed.damaged_text": "Файл қандай бўлса шундай қолдирилган, қолгани ишлайди. Қурилмани штабга олиб боринг: бутуни ундан олинади.",
+  "closed.waits": "Калити ҳали келмаган",
+  "closed.waits_text": "Алмашинг, ёки у ерда ишлайдиган ҳамкасб қурилмани бир марта очсин.",
+  "closed.lease_ended": "Штаб билан алоқасиз вақт тугади",
+  "closed.lease_ended_text": "Алоқасиз муддат тугади, ўқиш ёпилди. Битта алмашув уни яна очади.",
+  "closed.revoked": "Рухсат қайтариб олинган",
+  "closed.revoked_text": "Штаб рухсатни қайтариб олди. Юборилмагани ҳали қабул қилинади, кейин маълумот қурилмадан кетади.",
+  "closed.may_write": "У ерда сақлаганингиз муҳрланган ҳолда туради ва юборилади.",
+
+  "admit.open": "Ходимни киритиш",
+  "admit.text": "Тармоқ йўқ жойда бошлиқ ўринбосарни шу қурилмада ишлашга қўйиши мумкин: ўзида очиқ нарсаларга ва кўпи билан 72 соатга.",
+  "admit.name": "Исми",
+  "admit.code": "Код, штаб ёзганидек",
+  "admit.code_hint": "Масалан: imt-3-scc-4",
+  "admit.opens": "Нима очилади",
+  "admit.hours": "Қанча вақтга",
+  "admit.hours_n": "{n} соат",
+  "admit.pin_title": "Энди қурилмани беринг: ПИН кодни янги ходимнинг ўзи икки марта ёзади.",
+  "admit.submit": "Киритиш",
+  "admit.working": "Калитлар яратилмоқда…",
+  "admit.done_title": "{name} киритилди",
+  "admit.done_until": "Муддати: {when}",
+  "admit.done_how": "Қурилмани қулфланг. Биринчи экранда янги ходим исмини танлайди ва янги ПИН кодни ёзади.",
+  "admit.done_hq": "Штаб кейинги алмашувда хабар топади.",
+  "admit.lock": "Қулфлаш",
+  "admit.only_leader": "Ходимни фақат гуруҳ бошлиғи кирита олади.",
+
+  "admit_why.not_leader": "Ходимни фақат бошлиқ кирита олади.",
+  "admit_why.hours": "Ходим 1 дан 72 соатгача киритилади.",
+  "admit_why.name": "Код ва исм тўлдирилиши ва бир қатордан ошмаслиги керак.",
+  "admit_why.too_many": "Бир йўла жуда кўп. Камроқ танланг.",
+  "admit_why.others_compartment": "Бошқа идора қайдлари бу ходимга очилмайди.",
+  "admit_why.dismissed": "Штаб бу ходимни бўшатган. У киритилмайди.",
+  "admit_why.other_agency": "Штаб бу кодни бошқа идорада билади. Код ва идорани текширинг.",
+  "admit_why.here_already": "Бу ходим қурилмани аллақачон оча олади.",
+};

@@ -1,0 +1,57 @@
+// Uzbek, Latin letters: words of the sync screen's details, courier packs and admissions.
+import type { exchange as en } from "../en/exchange.ts";
+import type { Translated } from "../types.ts";
+
+export const exchange: Translated<typeof en, "uz"> = {
+  "compartment.reference": "Ma’lumotnoma",
+  "compartment.watchlist": "Qidiruv ro‘yxati {name}",
+  "compartment.hits": "Mos kelishlar: {name}",
+  "compartment.audit": "Murojaatlar jurnali · {agency}",
+
+  "sync.stop": "To‘xtatish",
+  "sync.bytes": "{up} yuborildi · {down} olindi",
+  "sync.backed_up": "zaxirada {n} ta",
+  "sync.waits_there": "{n} ta o‘zgarish kutmoqda",
+  "sync.held_there": "hammasi shtabda",
+  "sync.files_waiting": "{n} ta surat va fayl kutmoqda",
+  "sync.files_text": "Ular yozuvlardan keyin, kichigi oldin ketadi.",
+  "sync.refused": "{n} ta qism qabul qilinmadi; kutmoqda",
+  "sync.closed": "Bu qurilmada yopiq",
+
+  "closed.damaged": "Fayli shikastlangan",
+  "closed.damaged_text": "Fayl qanday bo‘lsa shunday qoldirilgan, qolgani ishlaydi. Qurilmani shtabga olib boring: butuni undan olinadi.",
+  "closed.waits": "Kaliti hali kelmagan",
+  "closed.waits_text": "Almashing, yoki u yerda ishlaydigan hamkasb qurilmani bir marta ochsin.",
+  "closed.lease_ended": "Shtab bilan aloqasiz vaqt tugadi",
+  "closed.lease_ended_text": "Aloqasiz muddat tugadi, o‘qish yopildi. Bitta almashuv uni yana ochadi.",
+  "closed.revoked": "Ruxsat qaytarib olingan",
+  "closed.revoked_text": "Shtab ruxsatni qaytarib oldi. Yuborilmagani hali qabul qilinadi, keyin ma’lumot qurilmadan ketadi.",
+  "closed.may_write": "U yerda saqlaganingiz muhrlangan holda turadi va yuboriladi.",
+
+  "admit.open": "Xodimni kiritish",
+  "admit.text": "Tarmoq yo‘q joyda boshliq o‘rinbosarni shu qurilmada ishlashga qo‘yishi mumkin: o‘zida ochiq narsalarga va ko‘pi bilan 72 soatga.",
+  "admit.name": "Ismi",
+  "admit.code": "Kod, shtab yozganidek",
+  "admit.code_hint": "Masalan: imt-3-scc-4",
+  "admit.opens": "Nima ochiladi",
+  "admit.hours": "Qancha vaqtga",
+  "admit.hours_n": "{n} soat",
+  "admit.pin_title": "Endi qurilmani bering: PIN kodni yangi xodimning o‘zi ikki marta yozadi.",
+  "admit.submit": "Kiritish",
+  "admit.working": "Kalitlar yaratilmoqda…",
+  "admit.done_title": "{name} kiritildi",
+  "admit.done_until": "Muddati: {when}",
+  "admit.done_how": "Qurilmani qulflang. Birinchi ekranda yangi xodim ismini tanlaydi va yangi PIN kodni yozadi.",
+  "admit.done_hq": "Shtab keyingi almashuvda xabar topadi.",
+  "admit.lock": "Qulflash",
+  "admit.only_leader": "Xodimni faqat guruh boshlig‘i kirita oladi.",
+
+  "admit_why.not_leader": "Xodimni faqat boshliq kirita oladi.",
+  "admit_why.hours": "Xodim 1 dan 72 soatgacha kiritiladi.",
+  "admit_why.name": "Kod va ism to‘ldirilishi va bir qatordan oshmasligi kerak.",
+  "admit_why.too_many": "Bir yo‘la juda ko‘p. Kamroq tanlang.",
+  "admit_why.others_compartment": "Boshqa idora qaydlari bu xodimga ochilmaydi.",
+  "admit_why.dismissed": "Shtab bu xodimni bo‘shatgan. U kiritilmaydi.",
+  "admit_why.other_agency": "Shtab bu kodni boshqa idorada biladi. Kod va idorani tekshiring.",
+  "admit_why.here_already": "Bu xodim qurilmani allaqachon ocha oladi.",
+};
