@@ -23,6 +23,8 @@ const COMMANDS: &[&str] = &[
     "officer_enrol",
     "officer_lock",
     "officer_unlock",
+    "pack_read",
+    "pack_write",
     "record_get",
     "record_list",
     "record_resolve",

@@ -75,6 +75,18 @@ pub enum UiError {
     Damaged,
     /// The record is voided, or is not, and the act asks for the other.
     VoidState,
+    /// The pack is for somebody else.
+    PackNotForUs,
+    /// The pack's writer is not known here, or not who he says he is.
+    PackWriter,
+    /// It is no pack, was cut or changed; nothing of it was taken.
+    PackBroken,
+    /// The pack is of an earlier life of headquarters' server.
+    PackLate,
+    /// There is a file of this name.
+    PackExists,
+    /// There is no room for the pack where it was to be written.
+    PackStorageFull,
     /// The officer cannot be let in.
     NotAdmitted {
         /// Why.

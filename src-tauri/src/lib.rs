@@ -10,7 +10,7 @@ mod state;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use commands::{admit, draft, encounter, file, officer, record, settings, shift, start, sync};
+use commands::{admit, draft, encounter, file, officer, pack, record, settings, shift, start, sync};
 use daftar_device::sync::AutoSync;
 use tauri::Manager;
 
@@ -56,6 +56,8 @@ pub fn run() -> ExitCode {
             officer::officer_enrol,
             officer::officer_lock,
             officer::officer_unlock,
+            pack::pack_read,
+            pack::pack_write,
             record::record_get,
             record::record_list,
             record::record_resolve,

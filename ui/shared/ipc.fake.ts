@@ -245,6 +245,21 @@ export const ipc: Ipc = {
     hear({ event: "strip", data: strip() });
     return later({ compartment, id: input.id, number: data.number, saved_at_ms: Date.now(), waiting: waiting().length }, 120);
   },
+  packWrite: async () => {
+    for (let n = 1; n < 6; n++) {
+      hear({ event: "pack", data: { bytes: n * 210_000, of: null } });
+      await later(undefined, 200);
+    }
+    return { changes: 412, files: 3, bytes: 1_258_000, more: false };
+  },
+  packRead: async () => {
+    if (query.has("broken")) return refuse({ code: "pack_broken" });
+    for (let n = 1; n < 6; n++) {
+      hear({ event: "pack", data: { bytes: n * 210_000, of: 1_050_000 } });
+      await later(undefined, 200);
+    }
+    return { purpose: "answer", from: null, written_ms: Date.now() - 5 * 3_600_000, received: 37, receipted: 409, refused: query.has("closed") ? 2 : 0, waiting: 3, more: false };
+  },
   recordList: (kind, cursor) => {
     const all = records.map((r) => r.row).filter((r) => kind === null || r.kind === kind);
     const from = Number(cursor ?? 0);

@@ -15,6 +15,8 @@ import type { EnrolInput } from "./generated/EnrolInput.ts";
 import type { FileRow } from "./generated/FileRow.ts";
 import type { KeptFile } from "./generated/KeptFile.ts";
 import type { OfficerCard } from "./generated/OfficerCard.ts";
+import type { PackRead } from "./generated/PackRead.ts";
+import type { PackWritten } from "./generated/PackWritten.ts";
 import type { RecordPage } from "./generated/RecordPage.ts";
 import type { RecordRef } from "./generated/RecordRef.ts";
 import type { RecordView } from "./generated/RecordView.ts";
@@ -48,6 +50,9 @@ export interface Ipc {
   draftPut(input: DraftInput): Promise<DraftKept>;
   draftDiscard(id: string): Promise<void>;
   draftSave(input: DraftInput): Promise<SavedView>;
+  /** Asks where in the platform's own dialog; null where nothing was chosen. */
+  packWrite(title: string): Promise<PackWritten | null>;
+  packRead(title: string): Promise<PackRead | null>;
   recordList(kind: string | null, cursor: string | null): Promise<RecordPage>;
   recordSearch(text: string, kind: string | null): Promise<RecordPage>;
   recordGet(record: RecordRef): Promise<RecordView>;
@@ -111,6 +116,8 @@ export const ipc: Ipc = {
   draftPut: (input) => call("draft_put", { input }),
   draftDiscard: (id) => call("draft_discard", { id }),
   draftSave: (input) => call("draft_save", { input }),
+  packWrite: (title) => call("pack_write", { title }),
+  packRead: (title) => call("pack_read", { title }),
   recordList: (kind, cursor) => call("record_list", { kind, cursor }),
   recordSearch: (text, kind) => call("record_search", { text, kind }),
   recordGet: (record) => call("record_get", { record }),

@@ -5,6 +5,7 @@ pub mod draft;
 pub mod encounter;
 pub mod file;
 pub mod officer;
+pub mod pack;
 pub mod record;
 pub mod settings;
 pub mod shift;

@@ -18,7 +18,6 @@ pub enum RecordState {
     /// Two officers wrote different values: somebody must decide.
     NeedsDecision,
     /// Came by another device or a pack; headquarters has not judged it.
-    #[expect(dead_code, reason = "the screens can say it; peers and packs come later")]
     NotJudged,
     /// Headquarters reviews it.
     InReview,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use ts_rs::TS;
 
+use super::pack::PackProgress;
 use super::record::RecordRow;
 
 /// Why the way to headquarters is not free. A code; the words are the screens'.
@@ -155,4 +156,6 @@ pub enum WatchEvent {
     Strip(SyncStrip),
     /// The running exchange moved on.
     Progress(SyncProgress),
+    /// The pack that is written or read moved on.
+    Pack(PackProgress),
 }

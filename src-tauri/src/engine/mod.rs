@@ -5,6 +5,7 @@ mod admit;
 mod draft;
 mod fault;
 mod file;
+mod pack;
 mod record;
 mod shift;
 mod sync;

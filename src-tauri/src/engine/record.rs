@@ -185,8 +185,10 @@ fn state_of(item: &RecordItem) -> RecordState {
         RecordState::Voided
     } else if state.open_conflicts().next().is_some() {
         RecordState::NeedsDecision
-    } else if item.waiting || item.unjudged {
+    } else if item.waiting {
         RecordState::Waiting
+    } else if item.unjudged {
+        RecordState::NotJudged
     } else {
         RecordState::AtHq
     }
@@ -398,6 +400,7 @@ mod tests {
             reason: None,
             ruling: None,
             waiting: false,
+            unjudged: false,
             ahead: false,
         }
     }

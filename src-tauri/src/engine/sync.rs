@@ -213,7 +213,7 @@ impl Engine {
         attempts.truncate(ATTEMPTS_MAX);
     }
 
-    fn tell_strip(&self) {
+    pub(super) fn tell_strip(&self) {
         if let Ok(strip) = self.strip() {
             self.tell(WatchEvent::Strip(strip));
         }

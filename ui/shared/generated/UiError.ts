@@ -25,7 +25,7 @@ chars_min: number, } | { "code": "locked" } | { "code": "storage_full" } | { "co
 /**
  * It may have so many bytes.
  */
-max_bytes: number, } | { "code": "file_storage_full" } | { "code": "file_not_here" } | { "code": "file_empty" } | { "code": "file_unreadable" } | { "code": "closed" } | { "code": "access_ended" } | { "code": "damaged" } | { "code": "void_state" } | { "code": "not_admitted", 
+max_bytes: number, } | { "code": "file_storage_full" } | { "code": "file_not_here" } | { "code": "file_empty" } | { "code": "file_unreadable" } | { "code": "closed" } | { "code": "access_ended" } | { "code": "damaged" } | { "code": "void_state" } | { "code": "pack_not_for_us" } | { "code": "pack_writer" } | { "code": "pack_broken" } | { "code": "pack_late" } | { "code": "pack_exists" } | { "code": "pack_storage_full" } | { "code": "not_admitted", 
 /**
  * Why.
  */

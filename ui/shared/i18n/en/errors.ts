@@ -53,4 +53,10 @@ export const errors = {
 
   "trouble.stopped": "Stopped",
   "trouble.stopped_text": "You stopped the exchange. What was confirmed stays confirmed; the rest waits.",
+  "error.pack_not_for_us": "This pack is for somebody else. Nothing of it was taken.",
+  "error.pack_writer": "This device does not know who wrote the pack. Nothing of it was taken.",
+  "error.pack_broken": "This is no courier pack, or it was cut or changed on the way. Nothing of it was taken; ask for a new one.",
+  "error.pack_late": "Headquarters’ server was restored since this pack was written. Write a new pack.",
+  "error.pack_exists": "There is a file of this name. Choose another name.",
+  "error.pack_storage_full": "There is no room on the stick. Make room, or take another one. Nothing was lost.",
 } as const;

@@ -3,6 +3,27 @@ import type { exchange as en } from "../en/exchange.ts";
 import type { Translated } from "../types.ts";
 
 export const exchange: Translated<typeof en, "uz"> = {
+  "pack.title": "Чопар пакети",
+  "pack.text": "Алоқа бўлмаса, ишни штабга ва жавобни қайтариб флешка олиб боради. Пакетни фақат штаб ўқий олади.",
+  "pack.write": "Штаб учун пакет ёзиш",
+  "pack.read": "Пакетни ўқиш",
+  "pack.where": "Пакет қаерга ёзилсин?",
+  "pack.which": "Қайси пакет ўқилсин?",
+  "pack.writing": "Пакет ёзилмоқда: {size}",
+  "pack.reading": "Пакет ўқилмоқда: {size}",
+  "pack.written": "{n} та ўзгариш, {size}",
+  "pack.written_files": "ва {n} та сурат ёки файл",
+  "pack.written_text": "Жавоб шу ерда ўқилмагунча ҳеч нарса юборилган ҳисобланмайди.",
+  "pack.more_to_write": "Пакет тўлди. Қолганини бошқасига ёзинг.",
+  "pack.from_hq": "Штаб жавоби, {when}",
+  "pack.from_device": "{device} қурилмасидан, {when}",
+  "pack.receipted": "Штаб {n} та ўзгаришни тасдиқлади",
+  "pack.received": "Бошқалардан {n} та янги ўзгариш",
+  "pack.still_wait": "{n} та ўзгариш ҳали кутмоқда",
+  "pack.none_wait": "Кутаётгани қолмади",
+  "pack.refused": "{n} та қисм қабул қилинмади: аввалги пакет етишмайди ёки улар шикастланган",
+  "pack.more_to_read": "Штабда яна бор, ҳаммаси сиғмаган. Яна бир пакет сўранг.",
+
   "compartment.reference": "Маълумотнома",
   "compartment.watchlist": "Қидирув рўйхати {name}",
   "compartment.hits": "Мос келишлар: {name}",

@@ -56,4 +56,10 @@ export const errors: Translated<typeof en, "uz"> = {
 
   "trouble.stopped": "To‘xtatildi",
   "trouble.stopped_text": "Almashuvni to‘xtatdingiz. Tasdiqlangani tasdiqlangan, qolgani kutmoqda.",
+  "error.pack_not_for_us": "Bu paket boshqaga atalgan. Undan hech narsa olinmadi.",
+  "error.pack_writer": "Qurilma paketni kim yozganini bilmaydi. Undan hech narsa olinmadi.",
+  "error.pack_broken": "Bu paket emas, yoki yo‘lda kesilgan yo o‘zgartirilgan. Hech narsa olinmadi; yangisini so‘rang.",
+  "error.pack_late": "Paket yozilgandan keyin shtab serveri tiklangan. Yangi paket yozing.",
+  "error.pack_exists": "Bunday nomli fayl bor. Boshqa nom tanlang.",
+  "error.pack_storage_full": "Fleshkada joy yo‘q. Joy bo‘shating yoki boshqasini oling. Hech narsa yo‘qolmadi.",
 };

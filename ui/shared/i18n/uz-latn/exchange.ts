@@ -3,6 +3,27 @@ import type { exchange as en } from "../en/exchange.ts";
 import type { Translated } from "../types.ts";
 
 export const exchange: Translated<typeof en, "uz"> = {
+  "pack.title": "Chopar paketi",
+  "pack.text": "Aloqa bo‘lmasa, ishni shtabga va javobni qaytarib fleshka olib boradi. Paketni faqat shtab o‘qiy oladi.",
+  "pack.write": "Shtab uchun paket yozish",
+  "pack.read": "Paketni o‘qish",
+  "pack.where": "Paket qayerga yozilsin?",
+  "pack.which": "Qaysi paket o‘qilsin?",
+  "pack.writing": "Paket yozilmoqda: {size}",
+  "pack.reading": "Paket o‘qilmoqda: {size}",
+  "pack.written": "{n} ta o‘zgarish, {size}",
+  "pack.written_files": "va {n} ta surat yoki fayl",
+  "pack.written_text": "Javob shu yerda o‘qilmaguncha hech narsa yuborilgan hisoblanmaydi.",
+  "pack.more_to_write": "Paket to‘ldi. Qolganini boshqasiga yozing.",
+  "pack.from_hq": "Shtab javobi, {when}",
+  "pack.from_device": "{device} qurilmasidan, {when}",
+  "pack.receipted": "Shtab {n} ta o‘zgarishni tasdiqladi",
+  "pack.received": "Boshqalardan {n} ta yangi o‘zgarish",
+  "pack.still_wait": "{n} ta o‘zgarish hali kutmoqda",
+  "pack.none_wait": "Kutayotgani qolmadi",
+  "pack.refused": "{n} ta qism qabul qilinmadi: avvalgi paket yetishmaydi yoki ular shikastlangan",
+  "pack.more_to_read": "Shtabda yana bor, hammasi sig‘magan. Yana bir paket so‘rang.",
+
   "compartment.reference": "Ma’lumotnoma",
   "compartment.watchlist": "Qidiruv ro‘yxati {name}",
   "compartment.hits": "Mos kelishlar: {name}",
