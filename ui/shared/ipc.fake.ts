@@ -364,7 +364,7 @@ export const ipc: Ipc = {
     running = true;
     const total = waiting().length;
     for (let sent = 0; sent <= total; sent++) {
-      hear({ event: "progress", data: { sent, to_send: total, received: sent * 3 } });
+      hear({ event: "progress", data: { sent, to_send: total, received: sent * 3, bytes_up: sent * 2_900, bytes_down: sent * 4_100 } });
       hear({ event: "strip", data: strip() });
       await later(undefined, 180);
     }

@@ -143,6 +143,12 @@ pub struct SyncProgress {
     pub to_send: u32,
     /// Changes received so far.
     pub received: u32,
+    /// Bytes that went up so far, above TLS.
+    #[ts(type = "number")]
+    pub bytes_up: u64,
+    /// Bytes that came down so far.
+    #[ts(type = "number")]
+    pub bytes_down: u64,
 }
 
 /// What happens without the screen having asked.

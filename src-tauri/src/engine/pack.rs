@@ -11,7 +11,7 @@ use crate::dto::sync::WatchEvent;
 use crate::error::{UiError, UiResult};
 
 /// How a pack of this program is called at its end.
-const EXTENSION: &str = "daftarpack";
+const EXTENSION: &str = "pack";
 /// The screen is told again after so many bytes.
 const TOLD_EVERY_BYTES: u64 = 256 * 1024;
 

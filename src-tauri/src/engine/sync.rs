@@ -8,7 +8,7 @@ use std::time::Duration;
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport};
+use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport, Transport};
 use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
@@ -161,19 +161,23 @@ impl Engine {
             return None;
         }
         self.tell_strip();
+        let transport = HttpTransport::new(store.device());
         let progress = |p: Progress| {
+            let (bytes_up, bytes_down) = transport.as_ref().map_or((0, 0), Transport::counted);
             self.tell(WatchEvent::Progress(SyncProgress {
                 sent: count(p.receipted),
                 to_send: count(p.to_send),
                 received: count(p.received),
+                bytes_up,
+                bytes_down,
             }));
         };
-        let outcome = match HttpTransport::new(store.device()) {
+        let outcome = match &transport {
             Ok(transport) => tokio::select! {
-                outcome = sync::run(&store, &transport, &progress) => Some(outcome),
+                outcome = sync::run(&store, transport, &progress) => Some(outcome),
                 () = self.stop.notified() => None,
             },
-            Err(e) => Some(Err(e.into())),
+            Err(e) => Some(Err(e.clone().into())),
         };
         self.running.store(false, Ordering::Release);
         let Some(outcome) = outcome else {

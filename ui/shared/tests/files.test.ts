@@ -1,6 +1,7 @@
 // What the screens say of files: which are taken, how far each is.
 import { describe, expect, it } from "vitest";
 import type { FileRow } from "../generated/FileRow.ts";
+import { historyOf } from "../record/history.ts";
 import { draftRow, isPicture, placeOf, sortChosen } from "../record/files.ts";
 
 const MB = 1024 * 1024;
@@ -17,6 +18,19 @@ describe("chosen photos", () => {
       ["none", "empty"],
     ]);
     expect(refused[0]?.max).toBe(40 * MB);
+  });
+});
+
+describe("the history", () => {
+  it("tells a file as one thing with its name, and every other field by itself", () => {
+    const change = (path: string, after: unknown) => ({ path, before: undefined, after });
+    const key = `${"a".repeat(64)}:0`;
+    const told = historyOf([change(`files.${key}.sha256`, "ab"), change(`files.${key}.name`, "IMG_1.jpg"), change(`files.${key}.size_bytes`, 3), change("vehicle.colour", "white"), change("files.2.removed", true)]);
+    expect(told.files).toEqual([
+      { key, name: "IMG_1.jpg", removed: false },
+      { key: "2", removed: true },
+    ]);
+    expect(told.fields.map((f) => f.path)).toEqual(["vehicle.colour"]);
   });
 });
 

@@ -23,6 +23,8 @@ export const record = {
   "photo.attached": { one: "{n} file kept and attached", other: "{n} files kept and attached" },
   "photo.too_large": "{name} has {size}; at most {max} are kept. Take it smaller.",
   "photo.empty_file": "{name} is empty. It was not attached.",
+  "photo.added": "Attached",
+  "photo.removed": "Removed",
   "photo.no_picture": "This file is kept here. It has no picture to show.",
   "photo.broken": "The picture cannot be shown.",
 

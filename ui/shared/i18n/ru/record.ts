@@ -26,6 +26,8 @@ export const record: Translated<typeof en, "ru"> = {
   "photo.attached": { one: "Записан и приложен {n} файл", few: "Записаны и приложены {n} файла", many: "Записано и приложено {n} файлов", other: "Записано и приложено {n} файла" },
   "photo.too_large": "{name}: {size}; хранится не больше {max}. Снимите с меньшим размером.",
   "photo.empty_file": "{name}: файл пуст. Он не приложен.",
+  "photo.added": "Приложено",
+  "photo.removed": "Убрано",
   "photo.no_picture": "Файл хранится здесь. Картинки для показа нет.",
   "photo.broken": "Картинку показать не удалось.",
 

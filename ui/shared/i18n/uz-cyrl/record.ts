@@ -26,6 +26,8 @@ export const record: Translated<typeof en, "uz"> = {
   "photo.attached": "{n} та файл сақланди ва бириктирилди",
   "photo.too_large": "{name}: {size}; кўпи билан {max} сақланади. Кичикроқ суратга олинг.",
   "photo.empty_file": "{name}: файл бўш. У бириктирилмади.",
+  "photo.added": "Бириктирилди",
+  "photo.removed": "Олиб ташланди",
   "photo.no_picture": "Файл шу ерда сақланади. Кўрсатиладиган сурати йўқ.",
   "photo.broken": "Суратни кўрсатиб бўлмади.",
 

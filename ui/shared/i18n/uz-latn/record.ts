@@ -26,6 +26,8 @@ export const record: Translated<typeof en, "uz"> = {
   "photo.attached": "{n} ta fayl saqlandi va biriktirildi",
   "photo.too_large": "{name}: {size}; ko‘pi bilan {max} saqlanadi. Kichikroq suratga oling.",
   "photo.empty_file": "{name}: fayl bo‘sh. U biriktirilmadi.",
+  "photo.added": "Biriktirildi",
+  "photo.removed": "Olib tashlandi",
   "photo.no_picture": "Fayl shu yerda saqlanadi. Ko‘rsatiladigan surati yo‘q.",
   "photo.broken": "Suratni ko‘rsatib bo‘lmadi.",
 
