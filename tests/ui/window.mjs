@@ -95,7 +95,7 @@ async function openRecord(words) {
   await driver.click("nav-records");
   if ((await driver.find("search-clear")).length > 0) await driver.click("search-clear");
   await driver.type("search-input", words);
-  await until("the record", async () => (await driver.find("record-row")).length === 1);
+  await until("the record", () => driver.run(`const rows = [...document.querySelectorAll('[data-testid="record-row"]')]; return rows.length === 1 && rows[0].textContent.includes(arguments[0])`, words));
   await driver.click("record-row");
   await driver.one("history-entry");
 }
@@ -259,6 +259,8 @@ try {
     await driver.click("photo-open");
     const wide = await until("the whole picture", () => driver.run(`return document.querySelector('[data-testid="photo-whole"]')?.naturalWidth`));
     if (wide !== 1600) throw new Error(`the whole picture is ${wide} px wide`);
+    const box = await driver.run(`const r = document.querySelector('[data-testid="photo-whole"]').getBoundingClientRect(); return [r.left, r.top, innerWidth - r.right, innerHeight - r.bottom, r.width - 300, r.height - 200]`);
+    if (box.some((side) => side < 0)) throw new Error(`the picture does not lie in the window, or is too small: ${box}`);
     await shot("photo-view");
     await driver.key("\uE00C");
     await until("headquarters has it, and the screen says so", () => driver.run(`return document.querySelector('[data-testid="photo"]').dataset.atHq === "true"`), 60_000);
@@ -317,7 +319,8 @@ try {
 
   await tally.try("an exchange with a server that says nothing is stopped by the officer, and nothing is lost", async () => {
     await stage.end(serving);
-    const silent = createServer(() => {});
+    const sockets = new Set();
+    const silent = createServer((socket) => sockets.add(socket.on("error", () => {})));
     await new Promise((done) => silent.listen(server.port, "127.0.0.1", done));
     try {
       await driver.click("nav-sync");
@@ -326,7 +329,7 @@ try {
       await until("it has stopped", async () => (await driver.find("sync-stop")).length === 0, 5_000);
       await shot("sync-stopped");
     } finally {
-      silent.closeAllConnections?.();
+      for (const socket of sockets) socket.destroy();
       await new Promise((done) => silent.close(done));
     }
     serving = await server.listen();
