@@ -255,6 +255,7 @@ try {
     await driver.type("photo-input", await photo("IMG_0412.jpg", 1600));
     await until("its tile", async () => (await driver.find("photo")).length === 1);
     await until("its small picture", () => driver.run(`return (document.querySelector('[data-testid="photo-small"]')?.naturalWidth ?? 0) > 0`));
+    await driver.run(`document.querySelector('[data-testid="record-files"]').scrollIntoView({ block: "center" })`);
     await shot("photo");
     await driver.click("photo-open");
     const wide = await until("the whole picture", () => driver.run(`return document.querySelector('[data-testid="photo-whole"]')?.naturalWidth`));
