@@ -53,6 +53,45 @@ pub enum UiError {
     NeedsDecision,
     /// The record is larger than can be sent; a long text belongs in a file.
     TooLarge,
+    /// A photo or file is larger than one may be; nothing of it was kept.
+    FileTooLarge {
+        /// It may have so many bytes.
+        #[ts(type = "number")]
+        max_bytes: u64,
+    },
+    /// There is no room for the file; the record stays as it is.
+    FileStorageFull,
+    /// The file's bytes are not on this device.
+    FileNotHere,
+    /// The file has no bytes.
+    FileEmpty,
+    /// The file cannot be read from where it lies.
+    FileUnreadable,
+    /// The officer's time there is over, or its key has to come first; what is saved is kept and sent.
+    Closed,
+    /// Headquarters ended the officer's access to this device.
+    AccessEnded,
+    /// The file of a compartment is damaged or missing.
+    Damaged,
+    /// The record is voided, or is not, and the act asks for the other.
+    VoidState,
+    /// The pack is for somebody else.
+    PackNotForUs,
+    /// The pack's writer is not known here, or not who he says he is.
+    PackWriter,
+    /// It is no pack, was cut or changed; nothing of it was taken.
+    PackBroken,
+    /// The pack is of an earlier life of headquarters' server.
+    PackLate,
+    /// There is a file of this name.
+    PackExists,
+    /// There is no room for the pack where it was to be written.
+    PackStorageFull,
+    /// The officer cannot be let in.
+    NotAdmitted {
+        /// Why.
+        why: AdmitWhy,
+    },
     /// None of these; the log has more under this word.
     Unexpected {
         /// A short word to find it in the log by.
@@ -73,6 +112,29 @@ pub enum FieldWhy {
     Long,
     /// No such field in a record of this kind.
     Unknown,
+}
+
+/// Why an officer cannot be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum AdmitWhy {
+    /// Only a leader may.
+    NotLeader,
+    /// Not for so many hours.
+    Hours,
+    /// Code or name is missing or too long.
+    Name,
+    /// Too many compartments at once.
+    TooMany,
+    /// A compartment of another agency.
+    OthersCompartment,
+    /// Headquarters dismissed the officer.
+    Dismissed,
+    /// Headquarters knows the officer in another agency.
+    OtherAgency,
+    /// The officer is on this device already.
+    HereAlready,
 }
 
 /// The answer of every command.

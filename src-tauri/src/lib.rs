@@ -1,6 +1,7 @@
 //! The field app's window: commands and their shapes. Never SQL, HTTP or a rule of the domain.
 
 mod commands;
+mod dialog;
 mod dto;
 mod engine;
 mod error;
@@ -9,7 +10,7 @@ mod state;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use commands::{draft, encounter, officer, record, settings, shift, start, sync};
+use commands::{admit, draft, encounter, file, officer, pack, record, settings, shift, start, sync};
 use daftar_device::sync::AutoSync;
 use tauri::Manager;
 
@@ -36,6 +37,8 @@ pub fn run() -> ExitCode {
             start::app_start,
             start::app_touch,
             start::app_watch,
+            admit::admit_officer,
+            admit::admit_options,
             draft::draft_amend,
             draft::draft_discard,
             draft::draft_get,
@@ -44,18 +47,28 @@ pub fn run() -> ExitCode {
             draft::draft_save,
             draft::draft_start,
             encounter::encounter_list,
+            file::file_attach,
+            file::file_drop,
+            file::file_keep,
+            file::file_pick,
+            file::file_show,
+            file::file_want,
             officer::officer_enrol,
             officer::officer_lock,
             officer::officer_unlock,
+            pack::pack_read,
+            pack::pack_write,
             record::record_get,
             record::record_list,
             record::record_resolve,
             record::record_search,
+            record::record_void,
             settings::settings_get,
             settings::settings_put,
             shift::shift_home,
             shift::shift_put,
             sync::sync_now,
+            sync::sync_stop,
             sync::sync_strip,
             sync::sync_view,
         ])

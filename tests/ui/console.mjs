@@ -161,6 +161,27 @@ try {
     }
   });
 
+  await tally.try("a server that was restored or set back says so over everything, in every language, whole", async () => {
+    // The server's own answer, with the two times that a restore and an alarm leave in it.
+    await page.route("**/api/overview", async (route) => {
+      const answer = await route.fetch();
+      const view = await answer.json();
+      await route.fulfill({ response: answer, json: { ...view, restored_ms: Date.now() - 3_600_000, set_back_ms: Date.now() - 7_200_000 } });
+    });
+    for (const width of [1280, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const language of ["ru", "en", "uz-Latn", "uz-Cyrl"]) {
+        await page.getByTestId(`lang-${language}`).click();
+        await page.getByTestId("nav-overview").click();
+        await until("both banners", async () => (await page.locator('[role="alert"]').count()) === 2);
+        const cut = await page.evaluate(clipped);
+        if (cut.length > 0) throw new Error(`the overview in ${language}, ${width} px is cut: ${cut.join("; ")}`);
+        await shot(page, `console-banners-${language.toLowerCase()}-${width}`);
+      }
+    }
+    await page.unroute("**/api/overview");
+  });
+
   await tally.try("another agency's note is not found, and an administrator sees no records", async () => {
     if (!moiOnly) throw new Error("the sample has a note of the ministry alone");
     const other = await visit("saidov");

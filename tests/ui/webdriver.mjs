@@ -56,6 +56,12 @@ export class Driver {
     await this.call("POST", `${this.session}/element/${id}/value`, { text });
   }
 
+  /** Presses a key wherever the focus is. */
+  async key(value) {
+    const actions = [{ type: "key", id: "keys", actions: [{ type: "keyDown", value }, { type: "keyUp", value }] }];
+    await this.call("POST", `${this.session}/actions`, { actions });
+  }
+
   async text(testid) {
     const id = await this.one(testid);
     return this.call("GET", `${this.session}/element/${id}/text`);

@@ -10,6 +10,8 @@ const themes = (process.argv[4] ?? "day,night").split(",");
 const SIZES = { wide: { width: 1280, height: 800 }, tall: { width: 800, height: 1280 } };
 mkdirSync(out, { recursive: true });
 
+const PHOTO = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
 const server = await preview({ root: import.meta.dirname, mode: "fake", build: { outDir: "dist-fake" }, preview: { port: 4319, strictPort: true } });
 const base = "http://localhost:4319/";
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
@@ -53,7 +55,17 @@ const steps = {
   record: { query: "unlocked", do: [tap("nav-records"), (p) => p.getByTestId("kind-inspection").click(), (p) => p.waitForTimeout(150), (p) => p.locator('[data-testid="record-row"]').nth(2).click()] },
   "record-find": { query: "unlocked", do: [tap("nav-records"), tap("kind-seizure"), (p) => p.waitForTimeout(150), tap("record-row")] },
   conflict: { query: "unlocked", do: [tap("nav-records"), (p) => p.waitForTimeout(100), (p) => p.locator('[data-testid="record-row"]:has([data-state="needs_decision"])').first().click()] },
+  "conflict-other": { query: "unlocked", do: [tap("nav-records"), (p) => p.waitForTimeout(100), (p) => p.locator('[data-testid="record-row"]:has([data-state="needs_decision"])').first().click(), tap("conflict-version"), (p) => p.getByTestId("conflict-other").nth(1).click(), (p) => p.getByTestId("other-value").fill("01a777bc"), (p) => p.getByTestId("conflict-reason").fill("Hujjatga qaraldi")] },
+  "conflict-confirm": { query: "unlocked", do: [tap("nav-records"), (p) => p.waitForTimeout(100), (p) => p.locator('[data-testid="record-row"]:has([data-state="needs_decision"])').first().click(), tap("conflict-version"), (p) => p.getByTestId("conflict-version").nth(3).click(), tap("conflict-save")] },
+  flags: { query: "unlocked&flags", do: [tap("nav-records"), (p) => p.getByTestId("kind-inspection").click(), (p) => p.waitForTimeout(150), (p) => p.locator('[data-testid="record-row"]').nth(2).click()] },
+  photos: { query: "unlocked", do: [tap("nav-records"), tap("kind-seizure"), (p) => p.waitForTimeout(150), tap("record-row"), (p) => p.getByTestId("record-files").scrollIntoViewIfNeeded(), (p) => p.getByTestId("photo").last().scrollIntoViewIfNeeded()] },
+  "photo-view": { query: "unlocked", do: [tap("nav-records"), tap("kind-seizure"), (p) => p.waitForTimeout(150), tap("record-row"), (p) => p.getByTestId("photo-open").nth(3).click()] },
+  "photos-draft": { query: "unlocked", do: [tap("home-inspection"), tap("section-result"), (p) => p.getByTestId("photo-input").setInputFiles([{ name: "IMG_0412.png", mimeType: "image/png", buffer: PHOTO }]), (p) => p.getByTestId("photo").scrollIntoViewIfNeeded()] },
+  void: { query: "unlocked", do: [tap("nav-records"), (p) => p.getByTestId("kind-inspection").click(), (p) => p.waitForTimeout(150), (p) => p.locator('[data-testid="record-row"]').nth(2).click(), tap("record-void")] },
+  admit: { query: "unlocked", do: [tap("nav-settings"), tap("admit-open"), (p) => p.getByTestId("admit-name").fill("Ғуломова Нигора"), (p) => p.getByTestId("admit-code").fill("IMT-3-SCC-4"), tap("admit-agency-moi")] },
+  "admit-done": { query: "unlocked", do: [tap("nav-settings"), tap("admit-open"), (p) => p.getByTestId("admit-name").fill("Ғуломова Нигора"), (p) => p.getByTestId("admit-code").fill("IMT-3-SCC-4"), tap("admit-agency-moi"), (p) => p.getByTestId("admit-pin").fill("12345678"), (p) => p.getByTestId("admit-pin-again").fill("12345678"), tap("admit-submit"), (p) => p.getByTestId("admit-done").waitFor()] },
   sync: { query: "unlocked", do: [tap("nav-sync")] },
+  "sync-closed": { query: "unlocked&closed", do: [tap("nav-sync")] },
   "sync-run": { query: "unlocked", do: [tap("nav-sync"), tap("sync-now"), (p) => p.waitForTimeout(500)] },
   settings: { query: "unlocked", do: [tap("nav-settings")] },
 };

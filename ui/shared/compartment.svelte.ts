@@ -10,6 +10,14 @@ export function compartmentName(name: string): string {
       return `${code("agency_short", a)} · ${b.toUpperCase()}`;
     case "operation":
       return `${t("field.operation")} ${code("operation", a)}`;
+    case "reference":
+      return t("compartment.reference");
+    case "watchlist":
+      return t("compartment.watchlist", { name: a });
+    case "hits":
+      return t("compartment.hits", { name: a });
+    case "audit":
+      return t("compartment.audit", { agency: code("agency_short", a) });
     default:
       return name;
   }

@@ -1,7 +1,7 @@
 // The words for what goes wrong, in the chosen language. Never decides what happens next.
 import type { SyncTrouble } from "./generated/SyncTrouble.ts";
 import type { UiError } from "./generated/UiError.ts";
-import { fieldName, t } from "./i18n/index.svelte.ts";
+import { bytes, fieldName, t } from "./i18n/index.svelte.ts";
 
 /** What is thrown by `ipc`, or by a mistake of ours. */
 export function asError(cause: unknown): UiError {
@@ -25,6 +25,10 @@ export function errorText(error: UiError): string {
       return t("error.pin_short", { n: error.chars_min });
     case "unexpected":
       return t("error.unexpected", { trace: error.trace });
+    case "file_too_large":
+      return t("error.file_too_large", { max: bytes(error.max_bytes) });
+    case "not_admitted":
+      return t(`admit_why.${error.why}`);
     default:
       return t(`error.${error.code}`);
   }

@@ -3,6 +3,7 @@ import type { DraftForm } from "./generated/DraftForm.ts";
 import type { DraftInput } from "./generated/DraftInput.ts";
 import type { DraftRow } from "./generated/DraftRow.ts";
 import type { DraftView } from "./generated/DraftView.ts";
+import type { FileRow } from "./generated/FileRow.ts";
 import type { OfficerCard } from "./generated/OfficerCard.ts";
 import type { RecordRow } from "./generated/RecordRow.ts";
 import type { Settings } from "./generated/Settings.ts";
@@ -100,12 +101,75 @@ function strip(): SyncStrip {
 }
 
 function startView(): StartView {
-  return { version: "0.1.0", enrolled: enrolled.length > 0, device: "IMT-3 · 1", protection: "pin_only", pin_chars_min: 8, officers: enrolled, unlocked: officer, settings };
+  return { version: "0.1.0", enrolled: enrolled.length > 0, device: "IMT-3 · 1", protection: "pin_only", pin_chars_min: 8, photo_bytes_max: 40 * 1024 * 1024, file_bytes_max: 2 ** 31, officers: enrolled, unlocked: officer, settings };
 }
 
 const fold = (s: string): string => s.toUpperCase().replace(/[\s-]/g, "").replace(/[АВЕКМНОРСТУХ]/g, (c) => "ABEKMHOPCTYX"["АВЕКМНОРСТУХ".indexOf(c)] ?? c);
 
+const PICTURE = new Map<string, Blob>();
+
+/** A picture to look at: a road and a lorry's side, drawn here. */
+async function drawn(n: number): Promise<Blob> {
+  const canvas = new OffscreenCanvas(960, 720);
+  const c = canvas.getContext("2d")!;
+  c.fillStyle = ["#9db4c0", "#c9b79c", "#8fa58b", "#b3a5b8"][n % 4]!;
+  c.fillRect(0, 0, 960, 720);
+  c.fillStyle = "#53606b";
+  c.fillRect(0, 520, 960, 200);
+  c.fillStyle = ["#7a1f1f", "#1f4a7a", "#e8e4d8", "#2d5a3a"][n % 4]!;
+  c.fillRect(180 + 40 * n, 250, 520, 280);
+  c.fillStyle = "#1c2226";
+  for (const x of [280, 560]) {
+    c.beginPath();
+    c.arc(x + 40 * n, 540, 58, 0, 7);
+    c.fill();
+  }
+  return canvas.convertToBlob({ type: "image/jpeg" });
+}
+
+function files(record: string): FileRow[] {
+  const list = attached.get(record);
+  if (list) return list;
+  const row = (n: number, more: Partial<FileRow>): FileRow => ({ sha256: `${record}-${n}`, name: `IMG_20${n}4.jpg`, media_type: "image/jpeg", size_bytes: 2_400_000 + n * 331_000, caption: null, thumbnail: `${record}-${n}`, chunks: 10, chunks_here: 10, here: true, at_hq: true, wanted: false, ...more });
+  const made = [
+    row(1, {}),
+    row(2, { caption: "Orqa eshik paneli" }),
+    row(3, { at_hq: false }),
+    row(0, { here: false, chunks_here: 0 }),
+    row(5, { name: "bayonnoma.pdf", media_type: "application/pdf", thumbnail: null, here: false, chunks_here: 4, at_hq: true }),
+  ];
+  attached.set(record, made);
+  return made;
+}
+
+const attached = new Map<string, FileRow[]>();
+
 export const ipc: Ipc = {
+  admitOptions: () => later({ may_admit: officer?.role === "leader", compartments: ["team/imt-3", "agency/moi/imt-3", "operation/op-shamol", "watchlist/yashil"], hours_max: 72, pin_chars_min: 8 }),
+  admitOfficer: (input) => {
+    if (input.pin.length < 8) return refuse({ code: "pin_short", chars_min: 8 });
+    if (input.code === "imt-3-moi-1") return refuse({ code: "not_admitted", why: "here_already" });
+    enrolled = [...enrolled, { id: "e".repeat(32), code: input.code, name: input.name, agency: input.agency, team: "imt-3", role: "officer" }];
+    return later({ code: input.code, name: input.name, until_ms: Date.now() + input.hours * 3_600_000, compartments: ["reference", ...input.compartments] }, 700);
+  },
+  fileAttach: async (record, file) => {
+    const sha256 = `${record.id}-own-${file.name}`;
+    PICTURE.set(sha256, file);
+    attached.set(record.id, [...files(record.id), { sha256, name: file.name, media_type: file.type, size_bytes: file.size, caption: null, thumbnail: sha256, chunks: 1, chunks_here: 1, here: true, at_hq: false, wanted: false }]);
+    return files(record.id);
+  },
+  fileKeep: async (_, file) => {
+    const sha256 = `draft-${file.name}`;
+    PICTURE.set(sha256, file);
+    return { element: { sha256, name: file.name, media_type: file.type, size_bytes: file.size, thumbnail: sha256 } };
+  },
+  fileDrop: () => later(undefined),
+  filePick: () => later(null),
+  fileShow: async (_, sha256) => (PICTURE.get(sha256) ?? (await drawn(Number(sha256.at(-1)) || 0))).arrayBuffer(),
+  fileWant: (record, sha256) => {
+    attached.set(record.id, files(record.id).map((f) => (f.sha256 === sha256 ? { ...f, wanted: true } : f)));
+    return later(files(record.id));
+  },
   appStart: () => later(startView()),
   appWatch: (listener) => {
     hear = listener;
@@ -181,6 +245,21 @@ export const ipc: Ipc = {
     hear({ event: "strip", data: strip() });
     return later({ compartment, id: input.id, number: data.number, saved_at_ms: Date.now(), waiting: waiting().length }, 120);
   },
+  packWrite: async () => {
+    for (let n = 1; n < 6; n++) {
+      hear({ event: "pack", data: { bytes: n * 210_000, of: null } });
+      await later(undefined, 200);
+    }
+    return { changes: 412, files: 3, bytes: 1_258_000, more: false };
+  },
+  packRead: async () => {
+    if (query.has("broken")) return refuse({ code: "pack_broken" });
+    for (let n = 1; n < 6; n++) {
+      hear({ event: "pack", data: { bytes: n * 210_000, of: 1_050_000 } });
+      await later(undefined, 200);
+    }
+    return { purpose: "answer", from: null, written_ms: Date.now() - 5 * 3_600_000, received: 37, receipted: 409, refused: query.has("closed") ? 2 : 0, waiting: 3, more: false };
+  },
   recordList: (kind, cursor) => {
     const all = records.map((r) => r.row).filter((r) => kind === null || r.kind === kind);
     const from = Number(cursor ?? 0);
@@ -211,18 +290,36 @@ export const ipc: Ipc = {
                 { change: "b".repeat(64), author: "imt-3-scc-1", at_ms: found.row.at_ms + 420_000, value: "silver" },
               ],
             },
+            {
+              path: "vehicle.plate",
+              versions: [
+                { change: "c".repeat(64), author: "imt-3-moi-1", at_ms: found.row.at_ms + 300_000, value: "01 A 771 BC" },
+                { change: "d".repeat(64), author: "imt-3-scc-1", at_ms: found.row.at_ms + 420_000, value: "01 A 177 BC" },
+                { change: "e".repeat(64), author: "imt-3-sss-2", at_ms: found.row.at_ms + 480_000, value: "01 A 717 BC" },
+              ],
+            },
           ]
         : [],
-      history: historyOf(found),
+      history: query.has("flags")
+        ? historyOf(found).map((h, at) => ({ ...h, ruling: at === 0 ? { verdict: "review", reason: "after_revoke" } : { verdict: "quarantined", reason: "undecodable" } }))
+        : historyOf(found),
       links: records.filter((r) => r.data["inspection"] === record.id || found.data["inspection"] === r.row.id || r.data["seizure"] === record.id).map((r) => r.row),
-      files_total: 0,
-      files_at_hq: 0,
+      files: found.row.kind === "custody_event" ? [] : files(record.id),
+      may_attach: found.row.kind !== "custody_event" && found.row.state !== "voided",
+      flags: { earlier_missing: query.has("flags"), revived: query.has("flags"), revived_elements: 0, clock_off: query.has("flags") },
     });
   },
   recordResolve: (record) => {
     const found = records.find((r) => r.row.id === record.id);
     if (!found) return refuse({ code: "not_found" });
     found.row = { ...found.row, state: "waiting" };
+    hear({ event: "strip", data: strip() });
+    return later({ compartment: record.compartment, id: record.id, number: found.row.number, saved_at_ms: Date.now(), waiting: waiting().length });
+  },
+  recordVoid: (record, act) => {
+    const found = records.find((r) => r.row.id === record.id);
+    if (!found) return refuse({ code: "not_found" });
+    found.row = { ...found.row, state: act === "void" ? "voided" : "waiting" };
     hear({ event: "strip", data: strip() });
     return later({ compartment: record.compartment, id: record.id, number: found.row.number, saved_at_ms: Date.now(), waiting: waiting().length });
   },
@@ -240,24 +337,34 @@ export const ipc: Ipc = {
       receipts: query.has("empty")
         ? []
         : [
-            { compartment: "team/imt-3", held: 412, written: 412 + waiting().length, at_ms: lastHq },
-            { compartment: "agency/moi/imt-3", held: 31, written: 31, at_ms: lastHq },
-            { compartment: "operation/op-shamol", held: 6, written: 6, at_ms: lastHq },
+            { compartment: "team/imt-3", held: 412, written: 412 + waiting().length, backed_up: 398, at_ms: lastHq },
+            { compartment: "agency/moi/imt-3", held: 31, written: 31, backed_up: 31, at_ms: lastHq },
+            { compartment: "operation/op-shamol", held: 6, written: 6, backed_up: 0, at_ms: lastHq },
           ],
       attempts: query.has("empty")
         ? []
         : [
-            { at_ms: Date.now() - 4 * 60_000, trouble: "no_link", sent: 0, received: 0 },
-            { at_ms: Date.now() - 64 * 60_000, trouble: "not_hq", sent: 0, received: 0 },
-            { at_ms: lastHq ?? 0, trouble: null, sent: 14, received: 37 },
+            { at_ms: Date.now() - 4 * 60_000, trouble: "no_link", sent: 0, received: 0, refused: 0 },
+            { at_ms: Date.now() - 64 * 60_000, trouble: "some_set_aside", sent: 3, received: 12, refused: 2 },
+            { at_ms: lastHq ?? 0, trouble: null, sent: 14, received: 37, refused: 0 },
           ],
+      closed: query.has("closed")
+        ? [
+            { compartment: "agency/moi/imt-3", why: "lease_ended", may_write: true },
+            { compartment: "operation/op-shamol", why: "revoked", may_write: false },
+            { compartment: "watchlist/yashil", why: "waits", may_write: false },
+            { compartment: "hits/yashil", why: "damaged", may_write: false },
+          ]
+        : [],
+      files_waiting: query.has("empty") ? 0 : 3,
       server: "hq.daftar.example:7443",
     }),
+  syncStop: () => later(undefined),
   syncNow: async () => {
     running = true;
     const total = waiting().length;
     for (let sent = 0; sent <= total; sent++) {
-      hear({ event: "progress", data: { sent, to_send: total, received: sent * 3 } });
+      hear({ event: "progress", data: { sent, to_send: total, received: sent * 3, bytes_up: sent * 2_900, bytes_down: sent * 4_100 } });
       hear({ event: "strip", data: strip() });
       await later(undefined, 180);
     }

@@ -70,6 +70,9 @@ pub enum Error {
         /// Why.
         why: Denied,
     },
+    /// A leader's admission that does not stand.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
     /// No such record among those that the officer may read.
     #[error("no record {0}")]
     NoRecord(RecordId),
@@ -108,6 +111,48 @@ pub enum Error {
     Build(String),
 }
 
+/// Why a leader cannot let an officer in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// Who asks is no leader.
+    #[error("only a leader can let an officer in without headquarters")]
+    NotLeader,
+    /// For longer than may be, or for no time.
+    #[error("an officer is let in for 1 to {most} hours, not {hours}")]
+    Hours {
+        /// What was asked.
+        hours: u64,
+        /// At most.
+        most: u64,
+    },
+    /// Handle or name is missing or too long.
+    #[error("handle and name have 1 to {bytes_max} bytes")]
+    Name {
+        /// At most.
+        bytes_max: usize,
+    },
+    /// Too many compartments at once.
+    #[error("an admission opens at most {most} compartments")]
+    TooMany {
+        /// At most.
+        most: u64,
+    },
+    /// The compartment is another agency's.
+    #[error("`{compartment}` is another agency's; an officer of {agency} is not let in there")]
+    OthersCompartment {
+        /// Which.
+        compartment: Compartment,
+        /// The newcomer's agency.
+        agency: &'static str,
+    },
+    /// Headquarters dismissed the officer of this handle.
+    #[error("headquarters dismissed `{0}`; he is not let in")]
+    Dismissed(String),
+    /// Headquarters knows the handle in another agency.
+    #[error("headquarters knows `{0}` in another agency")]
+    OtherAgency(String),
+}
+
 fn pin_wrong(wait_seconds: u64) -> String {
     match wait_seconds {
         0 => "the PIN is wrong; nothing is lost, try again".into(),
@@ -136,6 +181,7 @@ impl Error {
             Self::Closed(_) => "closed",
             Self::AccessEnded => "access_ended",
             Self::Denied { why, .. } => why.code(),
+            Self::NotAdmitted(_) => "not_admitted",
             Self::NoRecord(_) => "no_record",
             Self::Amend(_) => "not_amendable",
             Self::Input(_) => "input",

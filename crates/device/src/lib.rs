@@ -23,8 +23,9 @@ pub mod sync;
 mod tests;
 pub mod vault;
 
+pub use daftar_wire::limits::{FILE_BYTES_MAX, PHOTO_BYTES_MAX};
 pub use daftar_wire::{WireError, json, message::Verdict};
 pub use device::{Device, read_code};
-pub use error::{Error, Result};
+pub use error::{Error, NotAdmitted, Result};
 pub use reserve::RESERVE_BYTES;
 pub use vault::Store;

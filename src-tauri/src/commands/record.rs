@@ -2,7 +2,7 @@
 
 use tauri::State;
 
-use crate::dto::record::{ConflictChoice, RecordPage, RecordRef, RecordView, SavedView};
+use crate::dto::record::{ConflictChoice, RecordPage, RecordRef, RecordView, SavedView, VoidAct};
 use crate::error::UiResult;
 use crate::state::AppState;
 
@@ -26,6 +26,17 @@ pub async fn record_get(state: State<'_, AppState>, record: RecordRef) -> UiResu
 
 /// Settles fields in conflict; the decision is itself a change.
 #[tauri::command]
-pub async fn record_resolve(state: State<'_, AppState>, record: RecordRef, choices: Vec<ConflictChoice>) -> UiResult<SavedView> {
-    state.run(move |engine| engine.resolve(&record, &choices)).await
+pub async fn record_resolve(
+    state: State<'_, AppState>,
+    record: RecordRef,
+    choices: Vec<ConflictChoice>,
+    reason: Option<String>,
+) -> UiResult<SavedView> {
+    state.run(move |engine| engine.resolve(&record, &choices, reason)).await
+}
+
+/// Declares a record void, or brings it back; the reason stays with it.
+#[tauri::command]
+pub async fn record_void(state: State<'_, AppState>, record: RecordRef, act: VoidAct, reason: String) -> UiResult<SavedView> {
+    state.run(move |engine| engine.void(&record, act, reason)).await
 }

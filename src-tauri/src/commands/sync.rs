@@ -18,6 +18,17 @@ pub async fn sync_view(state: State<'_, AppState>) -> UiResult<SyncView> {
     state.run(|engine| engine.sync_view()).await
 }
 
+/// Stops the exchange that runs; what was confirmed stays confirmed, the rest waits.
+#[tauri::command]
+pub async fn sync_stop(state: State<'_, AppState>) -> UiResult<()> {
+    state
+        .run(|engine| {
+            engine.stop_sync();
+            Ok(())
+        })
+        .await
+}
+
 /// Exchanges with headquarters now; the strip tells how it ended.
 #[tauri::command]
 pub async fn sync_now(state: State<'_, AppState>) -> UiResult<SyncStrip> {

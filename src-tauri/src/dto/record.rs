@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use ts_rs::TS;
 
+use super::file::FileRow;
+
 /// How far a record has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -16,13 +18,10 @@ pub enum RecordState {
     /// Two officers wrote different values: somebody must decide.
     NeedsDecision,
     /// Came by another device or a pack; headquarters has not judged it.
-    #[expect(dead_code, reason = "the screens can say it; peers and packs come later")]
     NotJudged,
     /// Headquarters reviews it.
-    #[expect(dead_code, reason = "the screens can say it; rulings are in the history so far")]
     InReview,
     /// Headquarters could not read a part of it and keeps it aside.
-    #[expect(dead_code, reason = "the screens can say it; rulings are in the history so far")]
     Quarantined,
     /// Declared void.
     Voided,
@@ -102,10 +101,26 @@ pub struct RecordView {
     pub history: Vec<HistoryEntry>,
     /// Other records that this one names or that name it.
     pub links: Vec<RecordRow>,
-    /// Photos and files that belong to it.
-    pub files_total: u32,
-    /// Of them held by headquarters.
-    pub files_at_hq: u32,
+    /// Photos and other files that it names, in the order in which they are shown.
+    pub files: Vec<FileRow>,
+    /// Whether photos can be put to it: its kind has them and the officer may write there.
+    pub may_attach: bool,
+    /// What must be said of it beside its values.
+    pub flags: RecordFlags,
+}
+
+/// What an officer must be told of a record beside its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct RecordFlags {
+    /// A change names an earlier one that is not here yet.
+    pub earlier_missing: bool,
+    /// It was declared void and is shown, for a change did not see the void.
+    pub revived: bool,
+    /// So many elements of its lists were removed and are shown, for a change did not see the removal.
+    pub revived_elements: u32,
+    /// Some change was written by a clock that was wrong by more than five minutes.
+    pub clock_off: bool,
 }
 
 /// A field with more than one value.
@@ -134,14 +149,37 @@ pub struct ConflictVersion {
     pub value: Value,
 }
 
-/// An officer's choice for a field in conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+/// An officer's choice for a field in conflict: one of the values, or another.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "take")]
 #[ts(export, export_to = "../../ui/shared/generated/")]
-pub struct ConflictChoice {
-    /// The field's path.
-    pub path: String,
-    /// The change whose value shall stand.
-    pub change: String,
+pub enum ConflictChoice {
+    /// One that was written.
+    Written {
+        /// The field's path.
+        path: String,
+        /// The change whose value shall stand.
+        change: String,
+    },
+    /// A value that nobody wrote before.
+    Other {
+        /// The field's path.
+        path: String,
+        /// The value, as the forms hold it.
+        #[ts(type = "unknown")]
+        value: Value,
+    },
+}
+
+/// What an officer does to a whole record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum VoidAct {
+    /// Declares it void.
+    Void,
+    /// Brings it back.
+    Unvoid,
 }
 
 /// One act on a record.
@@ -170,10 +208,22 @@ pub struct HistoryEntry {
     pub at_hq: bool,
     /// Whether the officer's own key signed it too.
     pub attested: bool,
+    /// What headquarters ruled of it, where it did.
+    pub ruling: Option<RulingView>,
     /// Why, in the officer's words.
     pub reason: Option<String>,
     /// What it set.
     pub changed: Vec<FieldChange>,
+}
+
+/// Headquarters' ruling of an act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct RulingView {
+    /// `accepted`, `review`, `quarantined` or `erased`.
+    pub verdict: String,
+    /// Why: a code of the server's judge, or an officer's own words.
+    pub reason: String,
 }
 
 /// A field that an act set.

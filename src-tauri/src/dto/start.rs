@@ -20,6 +20,12 @@ pub struct StartView {
     pub protection: Protection,
     /// A PIN has at least so many characters.
     pub pin_chars_min: u32,
+    /// A photo has at most so many bytes.
+    #[ts(type = "number")]
+    pub photo_bytes_max: u64,
+    /// Any other file has at most so many.
+    #[ts(type = "number")]
+    pub file_bytes_max: u64,
     /// Who can unlock here.
     pub officers: Vec<OfficerCard>,
     /// Who has unlocked, if anybody.

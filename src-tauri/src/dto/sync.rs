@@ -3,6 +3,7 @@
 use serde::Serialize;
 use ts_rs::TS;
 
+use super::pack::PackProgress;
 use super::record::RecordRow;
 
 /// Why the way to headquarters is not free. A code; the words are the screens'.
@@ -28,6 +29,8 @@ pub enum SyncTrouble {
     SomeSetAside,
     /// The device found that its own copy was restored or cloned and starts a new branch.
     Forked,
+    /// The officer stopped it.
+    Stopped,
     /// Something else, to be found in the diagnostic log.
     Unexpected,
 }
@@ -61,6 +64,10 @@ pub struct SyncView {
     pub receipts: Vec<ReceiptRow>,
     /// The last attempts, newest first.
     pub attempts: Vec<AttemptRow>,
+    /// Compartments that are not open here, each with why.
+    pub closed: Vec<ClosedRow>,
+    /// Photos and other files of this device that headquarters has not.
+    pub files_waiting: u32,
     /// Headquarters' address, without secrets.
     pub server: Option<String>,
 }
@@ -75,9 +82,38 @@ pub struct ReceiptRow {
     pub held: u32,
     /// Changes of this device.
     pub written: u32,
+    /// Of those that are held, so many are in a backup too.
+    pub backed_up: u32,
     /// The time of the receipt, milliseconds of UTC.
     #[ts(type = "number | null")]
     pub at_ms: Option<i64>,
+}
+
+/// Why a compartment is not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum ClosedWhy {
+    /// Its file is damaged or missing.
+    Damaged,
+    /// A colleague who holds its key, or headquarters, has to hand it over.
+    Waits,
+    /// The time without a contact is over; a contact opens it again.
+    LeaseEnded,
+    /// Headquarters took it back; what was not sent is still taken.
+    Revoked,
+}
+
+/// A compartment that is not open to the officer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct ClosedRow {
+    /// The compartment.
+    pub compartment: String,
+    /// Why.
+    pub why: ClosedWhy,
+    /// Whether work can be saved there all the same; it waits sealed for headquarters.
+    pub may_write: bool,
 }
 
 /// One attempt to reach headquarters.
@@ -93,6 +129,8 @@ pub struct AttemptRow {
     pub sent: u32,
     /// Changes received.
     pub received: u32,
+    /// Parts and files that headquarters did not take; they wait.
+    pub refused: u32,
 }
 
 /// How far the running exchange is.
@@ -105,6 +143,12 @@ pub struct SyncProgress {
     pub to_send: u32,
     /// Changes received so far.
     pub received: u32,
+    /// Bytes that went up so far, above TLS.
+    #[ts(type = "number")]
+    pub bytes_up: u64,
+    /// Bytes that came down so far.
+    #[ts(type = "number")]
+    pub bytes_down: u64,
 }
 
 /// What happens without the screen having asked.
@@ -118,4 +162,6 @@ pub enum WatchEvent {
     Strip(SyncStrip),
     /// The running exchange moved on.
     Progress(SyncProgress),
+    /// The pack that is written or read moved on.
+    Pack(PackProgress),
 }

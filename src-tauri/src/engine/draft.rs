@@ -190,7 +190,28 @@ impl Engine {
 
     pub fn discard_draft(&self, id: &str) -> UiResult<()> {
         let id: RecordId = id.parse().map_err(|_| UiError::NotFound)?;
-        self.store()?.own().delete_draft(&id).map_err(ui)
+        let store = self.store()?;
+        let draft = store.own().draft(&id).map_err(ui)?;
+        store.own().delete_draft(&id).map_err(ui)?;
+        // What was kept for it alone goes too. The files of a correction are the record's.
+        if let Some(draft) = draft.filter(|d| !d.amends)
+            && let Some(compartment) = &draft.compartment
+        {
+            for sha256 in files_of(&Envelope::read(&draft)?.data) {
+                self.drop_kept(compartment.as_str(), &sha256)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a draft of the officer names a file.
+    pub(super) fn is_in_a_draft(&self, store: &Store, sha256: &str) -> UiResult<bool> {
+        for draft in store.own().drafts().map_err(ui)? {
+            if files_of(&Envelope::read(&draft)?.data).iter().any(|f| f == sha256) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub fn save(&self, input: DraftInput) -> UiResult<SavedView> {
@@ -241,6 +262,12 @@ impl Engine {
         let act = Act { parents: Some(heads.to_vec()), ..Act::on(compartment, draft.record, Op::Amend, set) };
         self.saved(store, &act, number.to_owned())
     }
+}
+
+/// The digits of the files and thumbnails that a form's data names.
+fn files_of(data: &Map<String, Json>) -> Vec<String> {
+    let elements = data.get("files").and_then(Json::as_array).into_iter().flatten();
+    elements.flat_map(|e| ["sha256", "thumbnail"].map(|n| e.get(n).and_then(Json::as_str).map(str::to_owned))).flatten().collect()
 }
 
 fn missing(name: &str) -> UiError {

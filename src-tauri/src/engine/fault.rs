@@ -1,11 +1,11 @@
 //! The engine's errors as the screens' codes.
 
 use daftar_core::merge::AmendError;
-use daftar_device::Error;
 use daftar_device::json::Refused;
 use daftar_device::sync::{LinkError, SyncError};
+use daftar_device::{Error, NotAdmitted};
 
-use crate::error::{FieldWhy, UiError};
+use crate::error::{AdmitWhy, FieldWhy, UiError};
 
 /// A code for the screen; what has none is logged under a word.
 pub fn ui(e: Error) -> UiError {
@@ -15,23 +15,40 @@ pub fn ui(e: Error) -> UiError {
         Error::NoOfficer(_) | Error::NoRecord(_) => UiError::NotFound,
         Error::PinWrong { wait_seconds } => UiError::PinWrong { wait_seconds: u32::try_from(wait_seconds).unwrap_or(u32::MAX) },
         Error::PinTooShort { min } => UiError::PinShort { chars_min: u32::try_from(min).unwrap_or(u32::MAX) },
-        Error::StorageFull | Error::FileStorageFull => UiError::StorageFull,
-        Error::FileTooLarge { .. } => UiError::TooLarge,
-        Error::FileNotHere => UiError::NotFound,
-        Error::NoCompartment(_) | Error::Closed(_) | Error::AccessEnded | Error::Denied { .. } => UiError::NotAllowed,
+        Error::StorageFull => UiError::StorageFull,
+        Error::FileStorageFull => UiError::FileStorageFull,
+        Error::FileTooLarge { max_bytes, what: _, got_bytes: _ } => UiError::FileTooLarge { max_bytes },
+        Error::FileNotHere => UiError::FileNotHere,
+        Error::NoCompartment(_) | Error::Denied { .. } => UiError::NotAllowed,
+        Error::Closed(_) => UiError::Closed,
+        Error::AccessEnded => UiError::AccessEnded,
+        Error::NotAdmitted(why) => UiError::NotAdmitted { why: admission(&why) },
         Error::Amend(AmendError::InConflict { .. }) => UiError::NeedsDecision,
+        Error::Amend(AmendError::Hidden | AmendError::NotVoided) => UiError::VoidState,
+        Error::Damaged { .. } => UiError::Damaged,
         Error::Wire(daftar_device::WireError::TooLarge { .. }) => UiError::TooLarge,
         other @ (Error::WhichOfficer(_)
         | Error::Amend(_)
         | Error::Input(_)
         | Error::Fork(_)
-        | Error::Damaged { .. }
         | Error::OtherDevice
         | Error::Wire(_)
         | Error::Database(_)
         | Error::File(_)
         | Error::Unexpected(_)
         | Error::Build(_)) => UiError::unexpected(other),
+    }
+}
+
+fn admission(why: &NotAdmitted) -> AdmitWhy {
+    match why {
+        NotAdmitted::NotLeader => AdmitWhy::NotLeader,
+        NotAdmitted::Hours { .. } => AdmitWhy::Hours,
+        NotAdmitted::Name { .. } => AdmitWhy::Name,
+        NotAdmitted::TooMany { .. } => AdmitWhy::TooMany,
+        NotAdmitted::OthersCompartment { .. } => AdmitWhy::OthersCompartment,
+        NotAdmitted::Dismissed(_) => AdmitWhy::Dismissed,
+        NotAdmitted::OtherAgency(_) => AdmitWhy::OtherAgency,
     }
 }
 

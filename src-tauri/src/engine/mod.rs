@@ -1,8 +1,11 @@
 //! The engine's calls: the one place that names the device engine's functions and turns its shapes into the screens'.
 //! Holds the unlocked officer's store and nothing of what is in it.
 
+mod admit;
 mod draft;
 mod fault;
+mod file;
+mod pack;
 mod record;
 mod shift;
 mod sync;
@@ -15,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use daftar_core::ids::RecordId;
 use daftar_device::keyring::{OfficerEntry, PIN_CHARS_MIN, Protection as DeviceProtection};
 use daftar_device::sync::{self as exchange, Nudge};
-use daftar_device::{Device, Store, read_code};
+use daftar_device::{Device, FILE_BYTES_MAX, PHOTO_BYTES_MAX, Store, read_code};
+
+use tokio::sync::Notify;
 
 use crate::dto::officer::{EnrolInput, OfficerCard, Protection};
 use crate::dto::settings::{Language, Settings, TextSize, Theme};
@@ -24,6 +29,7 @@ use crate::dto::sync::WatchEvent;
 use crate::error::{UiError, UiResult};
 
 use fault::ui;
+pub use file::Incoming;
 
 const SCREENS: &str = "screens";
 
@@ -37,6 +43,8 @@ pub struct Engine {
     store: RwLock<Option<Arc<Store>>>,
     nudge: Nudge,
     running: AtomicBool,
+    /// Wakes the running exchange to stop.
+    stop: Notify,
     tell: Mutex<Option<Tell>>,
     /// What corrections began from that are open and not yet kept.
     opened: Mutex<HashMap<RecordId, draft::Began>>,
@@ -46,7 +54,15 @@ impl Engine {
     /// Opens the notebook in `folder`. A notebook that does not open says so on the first screen.
     pub fn open(folder: &Path, nudge: Nudge) -> Self {
         let device = Device::open(folder).map_err(ui);
-        Self { device, store: RwLock::default(), nudge, running: AtomicBool::new(false), tell: Mutex::default(), opened: Mutex::default() }
+        Self {
+            device,
+            store: RwLock::default(),
+            nudge,
+            running: AtomicBool::new(false),
+            stop: Notify::new(),
+            tell: Mutex::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// Whoever wants to hear what happens unasked.
@@ -82,6 +98,8 @@ impl Engine {
                 DeviceProtection::FilePermissions => Protection::PinOnly,
             },
             pin_chars_min: PIN_CHARS_MIN as u32,
+            photo_bytes_max: PHOTO_BYTES_MAX,
+            file_bytes_max: FILE_BYTES_MAX,
             officers,
             unlocked: unlocked.map(|s| card(&s.session().officer)),
             settings: self.settings()?,

@@ -13,21 +13,24 @@ use daftar_core::time::ClockQuality;
 use daftar_core::value::{ElementKey, Path, Value};
 use daftar_device::Store;
 use daftar_device::Verdict;
-use daftar_device::json::{format_path, parse_path, write_value};
-use daftar_device::vault::{Act, EncounterQuery as Query, HistoryEntry as Entry, PageCursor, RecordItem};
+use daftar_device::json::{Refused, format_path, parse_path, read_value, write_value};
+use daftar_device::vault::{Act, EncounterQuery as Query, HistoryEntry as Entry, PageCursor, RecordItem, RecordView as View};
 use serde_json::{Map, Value as Json};
 
 use super::Engine;
 use super::fault::{field, ui};
 use crate::dto::encounter::{Encounter, EncounterQuery};
 use crate::dto::record::{
-    ConflictChoice, ConflictVersion, ConflictView, FieldChange, HistoryEntry, RecordPage, RecordRef, RecordRow, RecordState, RecordView,
-    SavedView,
+    ConflictChoice, ConflictVersion, ConflictView, FieldChange, HistoryEntry, RecordFlags, RecordPage, RecordRef, RecordRow, RecordState,
+    RecordView, RulingView, SavedView, VoidAct,
 };
-use crate::error::{UiError, UiResult};
+use crate::error::{FieldWhy, UiError, UiResult};
 
 /// What the lists show.
 pub(super) const FIELD_KINDS: [Kind; 5] = [Kind::Inspection, Kind::Seizure, Kind::Exhibit, Kind::CustodyEvent, Kind::SurveillanceNote];
+
+/// Kinds that take files after they were saved; a hand-over is a fact and is not amended.
+const FILE_KINDS: [Kind; 4] = [Kind::Inspection, Kind::Seizure, Kind::Exhibit, Kind::SurveillanceNote];
 
 const PAGE_ROWS: usize = 50;
 const SEARCH_ROWS: usize = 100;
@@ -70,30 +73,53 @@ impl Engine {
             conflicts.push(ConflictView { path: format_path(kind, &c.path), versions });
         }
         Ok(RecordView {
-            row: row(&view.item),
+            row: RecordRow { state: judged(state_of(&view.item), &view.history), ..row(&view.item) },
             data: view.item.data(),
             may_amend: store.authorize(Action::Write, &compartment).is_ok(),
             conflicts,
             history: history(&store, kind, &view.history)?,
             links: links(&store, &view.item)?,
-            files_total: 0,
-            files_at_hq: 0,
+            files: self.file_rows(record)?,
+            may_attach: FILE_KINDS.contains(&kind) && !view.item.state.hidden && store.authorize(Action::Write, &compartment).is_ok(),
+            flags: RecordFlags {
+                earlier_missing: view.item.state.flags.missing_parent,
+                revived: view.item.state.flags.revived,
+                revived_elements: u32::try_from(view.item.state.revived_elements.len()).unwrap_or(u32::MAX),
+                clock_off: view.history.iter().any(|h| h.ahead),
+            },
         })
     }
 
-    pub fn resolve(&self, record: &RecordRef, choices: &[ConflictChoice]) -> UiResult<SavedView> {
+    pub fn resolve(&self, record: &RecordRef, choices: &[ConflictChoice], reason: Option<String>) -> UiResult<SavedView> {
         let store = self.store()?;
         let (compartment, id) = parse(record)?;
         let view = store.show(&compartment, &id).map_err(ui)?;
         let mut set = BTreeMap::new();
         for choice in choices {
-            let path = parse_path(view.item.kind, &choice.path).map_err(field)?;
-            let conflict = view.conflicts.iter().find(|c| c.path == path).ok_or(UiError::NotFound)?;
-            let side = conflict.sides.iter().find(|s| s.0.to_string() == choice.change).ok_or(UiError::NotFound)?;
-            set.insert(path, side.1.clone());
+            let (path, value) = chosen(&view, choice)?;
+            set.insert(path, value);
         }
-        let act = Act { parents: Some(view.item.state.heads.clone()), ..Act::on(compartment, id, Op::Resolve, set) };
+        let reason = reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+        let act = Act { parents: Some(view.item.state.heads.clone()), reason, ..Act::on(compartment, id, Op::Resolve, set) };
         self.saved(&store, &act, number(&view.item))
+    }
+
+    pub fn void(&self, record: &RecordRef, act: VoidAct, reason: String) -> UiResult<SavedView> {
+        let store = self.store()?;
+        let (compartment, id) = parse(record)?;
+        let item = store.show(&compartment, &id).map_err(ui)?.item;
+        let op = match act {
+            VoidAct::Void => Op::Void,
+            VoidAct::Unvoid => Op::Unvoid,
+        };
+        let reason = Some(reason.trim().to_owned()).filter(|r| !r.is_empty());
+        let missing = UiError::FieldInvalid { field: "reason".into(), why: FieldWhy::Missing };
+        let act = Act {
+            reason: Some(reason.ok_or(missing)?),
+            parents: Some(item.state.heads.clone()),
+            ..Act::on(compartment, id, op, BTreeMap::new())
+        };
+        self.saved(&store, &act, number(&item))
     }
 
     /// Saves an act and says so once it is on the disk.
@@ -159,8 +185,10 @@ fn state_of(item: &RecordItem) -> RecordState {
         RecordState::Voided
     } else if state.open_conflicts().next().is_some() {
         RecordState::NeedsDecision
-    } else if item.waiting || item.unjudged {
+    } else if item.waiting {
         RecordState::Waiting
+    } else if item.unjudged {
+        RecordState::NotJudged
     } else {
         RecordState::AtHq
     }
@@ -191,6 +219,39 @@ pub(super) fn row(item: &RecordItem) -> RecordRow {
         substance: text(&data, &["substance"]),
         excerpt: excerpt.map(|e| e.chars().take(EXCERPT_CHARS).collect()),
     }
+}
+
+/// What headquarters ruled of a record's acts stands over whether it has them.
+fn judged(state: RecordState, history: &[Entry]) -> RecordState {
+    let ruled = |verdict| history.iter().any(|h| h.ruling.as_ref().is_some_and(|r| r.0 == verdict));
+    match state {
+        RecordState::Waiting | RecordState::AtHq if ruled(Verdict::Quarantined) => RecordState::Quarantined,
+        RecordState::Waiting | RecordState::AtHq if ruled(Verdict::Review) => RecordState::InReview,
+        RecordState::Waiting
+        | RecordState::AtHq
+        | RecordState::NeedsDecision
+        | RecordState::NotJudged
+        | RecordState::InReview
+        | RecordState::Quarantined
+        | RecordState::Voided => state,
+    }
+}
+
+/// The path and value of a choice: of those that are in conflict now, or another.
+fn chosen(view: &View, choice: &ConflictChoice) -> UiResult<(Path, Value)> {
+    let kind = view.item.kind;
+    let named = match choice {
+        ConflictChoice::Written { path, .. } | ConflictChoice::Other { path, .. } => path,
+    };
+    let path = parse_path(kind, named).map_err(field)?;
+    let conflict = view.conflicts.iter().find(|c| c.path == path).ok_or(UiError::NotFound)?;
+    let value = match choice {
+        ConflictChoice::Written { change, .. } => {
+            conflict.sides.iter().find(|s| s.0.to_string() == *change).ok_or(UiError::NotFound)?.1.clone()
+        }
+        ConflictChoice::Other { value, .. } => read_value(kind, &path, value).map_err(|e| field(Refused { path: named.clone(), ..e }))?,
+    };
+    Ok((path, value))
 }
 
 fn encounter(item: &RecordItem) -> Encounter {
@@ -260,12 +321,25 @@ fn history(store: &Store, kind: Kind, entries: &[Entry]) -> UiResult<Vec<History
             clock_offset_ms: e.clock.offset_ms,
             at_hq: !e.waiting && !e.unjudged && !matches!(e.ruling, Some((Verdict::Quarantined | Verdict::Review, _))),
             attested: e.attested,
+            ruling: e
+                .ruling
+                .as_ref()
+                .map(|(verdict, reason)| RulingView { verdict: verdict_name(*verdict).into(), reason: reason.clone() }),
             reason: e.reason.clone(),
             changed,
         });
     }
     out.reverse();
     Ok(out)
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Review => "review",
+        Verdict::Quarantined => "quarantined",
+        Verdict::Erased => "erased",
+    }
 }
 
 /// The acts among these that stood when `entry` was written, in order.
@@ -326,6 +400,7 @@ mod tests {
             reason: None,
             ruling: None,
             waiting: false,
+            unjudged: false,
             ahead: false,
         }
     }

@@ -6,14 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use daftar_core::authorize::Action;
+use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport};
+use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport, Transport};
+use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
 use super::fault::ui;
 use super::record::{FIELD_KINDS, row};
 use crate::dto::record::RecordRow;
-use crate::dto::sync::{AttemptRow, ReceiptRow, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent};
+use crate::dto::sync::{AttemptRow, ClosedRow, ClosedWhy, ReceiptRow, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent};
 use crate::error::UiResult;
 
 /// Attempts that the sync screen shows.
@@ -36,6 +38,33 @@ pub(super) fn conflicts(store: &Store) -> UiResult<u32> {
         n += store.counts(&c).map_err(ui)?.conflicts;
     }
     Ok(count(n))
+}
+
+fn receipt(r: &Standing) -> ReceiptRow {
+    ReceiptRow {
+        compartment: r.compartment.to_string(),
+        held: count(r.held),
+        written: count(r.written),
+        backed_up: count(r.backed_up_through),
+        at_ms: r.at_ms.and_then(|t| i64::try_from(t).ok()),
+    }
+}
+
+/// Compartments that are not open here. One that is only sent from was taken back by headquarters.
+fn closed(store: &Store, standing: &[Standing]) -> Vec<ClosedRow> {
+    let (why, open, writable) = (store.closed_why(), store.compartments(), store.allowed(Action::Write));
+    let row = |c: &Compartment, why| ClosedRow { compartment: c.to_string(), why, may_write: writable.contains(c) };
+    let shut = why.iter().map(|(c, why)| {
+        let why = match why {
+            Why::Damaged => ClosedWhy::Damaged,
+            Why::Waits => ClosedWhy::Waits,
+            Why::LeaseEnded => ClosedWhy::LeaseEnded,
+        };
+        row(c, why)
+    });
+    let is_known = |c: &Compartment| open.contains(c) || why.iter().any(|(w, _)| w == c);
+    let revoked = standing.iter().filter(|s| !is_known(&s.compartment)).map(|s| row(&s.compartment, ClosedWhy::Revoked));
+    shut.chain(revoked).collect()
 }
 
 fn trouble(code: &str) -> SyncTrouble {
@@ -77,17 +106,25 @@ impl Engine {
             waiting.reverse();
             waiting.truncate(WAITING_ROWS);
         }
-        let mut receipts = Vec::new();
-        for r in store.receipts().map_err(ui)? {
-            receipts.push(ReceiptRow {
-                compartment: r.compartment.to_string(),
-                held: count(r.held),
-                written: count(r.written),
-                at_ms: r.at_ms.and_then(|t| i64::try_from(t).ok()),
-            });
-        }
+        let standing = store.receipts().map_err(ui)?;
+        let receipts = standing.iter().map(receipt).collect();
         let attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        Ok(SyncView { strip: self.strip()?, waiting, receipts, attempts, server: Some(store.device().address.clone()) })
+        Ok(SyncView {
+            strip: self.strip()?,
+            waiting,
+            receipts,
+            attempts,
+            closed: closed(&store, &standing),
+            files_waiting: count(store.files_waiting().map_err(ui)?),
+            server: Some(store.device().address.clone()),
+        })
+    }
+
+    /// Stops the exchange that runs, if one does: as if the link broke here.
+    pub fn stop_sync(&self) {
+        if self.is_running() {
+            self.stop.notify_waiters();
+        }
     }
 
     /// Exchanges now, unless an exchange runs; how it ended is in the strip.
@@ -124,18 +161,30 @@ impl Engine {
             return None;
         }
         self.tell_strip();
+        let transport = HttpTransport::new(store.device());
         let progress = |p: Progress| {
+            let (bytes_up, bytes_down) = transport.as_ref().map_or((0, 0), Transport::counted);
             self.tell(WatchEvent::Progress(SyncProgress {
                 sent: count(p.receipted),
                 to_send: count(p.to_send),
                 received: count(p.received),
+                bytes_up,
+                bytes_down,
             }));
         };
-        let outcome = match HttpTransport::new(store.device()) {
-            Ok(transport) => sync::run(&store, &transport, &progress).await,
-            Err(e) => Err(e.into()),
+        let outcome = match &transport {
+            Ok(transport) => tokio::select! {
+                outcome = sync::run(&store, transport, &progress) => Some(outcome),
+                () = self.stop.notified() => None,
+            },
+            Err(e) => Some(Err(e.clone().into())),
         };
         self.running.store(false, Ordering::Release);
+        let Some(outcome) = outcome else {
+            self.remember_row(Some(SyncTrouble::Stopped), 0, 0, 0);
+            self.tell_strip();
+            return None;
+        };
         self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a sync did not finish");
@@ -150,22 +199,25 @@ impl Engine {
     }
 
     fn remember(&self, outcome: &Result<SyncReport, SyncError>) {
+        match outcome {
+            Ok(r) => {
+                let refused = r.refused + r.files.refused;
+                let aside = (refused > 0).then_some(SyncTrouble::SomeSetAside);
+                self.remember_row(aside, r.sent_changes, r.received_changes, refused);
+            }
+            Err(e) => self.remember_row(Some(trouble(e.code())), 0, 0, 0),
+        }
+    }
+
+    fn remember_row(&self, trouble: Option<SyncTrouble>, sent: u64, received: u64, refused: u64) {
         let at_ms = self.device.as_ref().map_or(0, |d| i64::try_from(d.now_ms()).unwrap_or(0));
-        let row = match outcome {
-            Ok(r) => AttemptRow {
-                at_ms,
-                trouble: (r.refused > 0).then_some(SyncTrouble::SomeSetAside),
-                sent: count(r.sent_changes),
-                received: count(r.received_changes),
-            },
-            Err(e) => AttemptRow { at_ms, trouble: Some(trouble(e.code())), sent: 0, received: 0 },
-        };
+        let row = AttemptRow { at_ms, trouble, sent: count(sent), received: count(received), refused: count(refused) };
         let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.push_front(row);
         attempts.truncate(ATTEMPTS_MAX);
     }
 
-    fn tell_strip(&self) {
+    pub(super) fn tell_strip(&self) {
         if let Ok(strip) = self.strip() {
             self.tell(WatchEvent::Strip(strip));
         }

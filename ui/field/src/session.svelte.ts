@@ -1,6 +1,7 @@
 // Who has unlocked, in which language and colours, and how the way to headquarters stands. Holds no record.
 import { asError, errorText } from "@daftar/shared/errors.svelte.ts";
 import type { DraftForm } from "@daftar/shared/generated/DraftForm.ts";
+import type { PackProgress } from "@daftar/shared/generated/PackProgress.ts";
 import type { OfficerCard } from "@daftar/shared/generated/OfficerCard.ts";
 import type { RecordRef } from "@daftar/shared/generated/RecordRef.ts";
 import type { Settings } from "@daftar/shared/generated/Settings.ts";
@@ -23,6 +24,7 @@ class Session {
   settings = $state.raw<Settings>({ language: "uz-Latn", theme: "day", text_size: "normal" });
   strip = $state.raw<SyncStrip>({ waiting: 0, last_hq_ms: null, running: false, trouble: null, needs_decision: 0 });
   progress = $state.raw<SyncProgress | null>(null);
+  pack = $state.raw<PackProgress | null>(null);
   /** The clock for "5 minutes ago". */
   now = $state(Date.now());
   /** Names of officers by their codes. */
@@ -42,7 +44,8 @@ class Session {
       await ipc.appWatch((event) => {
         if (event.event === "locked") this.#locked();
         else if (event.event === "strip") this.strip = event.data;
-        else this.progress = event.data;
+        else if (event.event === "progress") this.progress = event.data;
+        else this.pack = event.data;
       });
       await this.refreshStrip();
       setInterval(() => void this.refreshStrip(), STRIP_EVERY_MS);

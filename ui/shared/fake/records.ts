@@ -75,7 +75,7 @@ export function encounterOf({ row, data }: Kept): Encounter {
 
 export function historyOf({ row, data }: Kept): HistoryEntry[] {
   const author = (data as Any)["officers"]?.[0]?.officer ?? "imt-3-moi-1";
-  const base = { device: "IMT-3 · 2", here: false, clock_quality: "recent", clock_offset_ms: 0, at_hq: row.state === "at_hq", attested: true, reason: null };
+  const base = { device: "IMT-3 · 2", here: false, clock_quality: "recent", clock_offset_ms: 0, at_hq: row.state === "at_hq", attested: true, ruling: null, reason: null };
   const created: HistoryEntry = {
     ...base,
     change: row.id.padEnd(64, "0"),

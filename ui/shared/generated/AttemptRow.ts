@@ -20,4 +20,8 @@ sent: number,
 /**
  * Changes received.
  */
-received: number, };
+received: number, 
+/**
+ * Parts and files that headquarters did not take; they wait.
+ */
+refused: number, };

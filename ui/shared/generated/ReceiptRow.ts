@@ -17,6 +17,10 @@ held: number,
  */
 written: number, 
 /**
+ * Of those that are held, so many are in a backup too.
+ */
+backed_up: number, 
+/**
  * The time of the receipt, milliseconds of UTC.
  */
 at_ms: number | null, };

@@ -28,6 +28,14 @@ protection: Protection,
  */
 pin_chars_min: number, 
 /**
+ * A photo has at most so many bytes.
+ */
+photo_bytes_max: number, 
+/**
+ * Any other file has at most so many.
+ */
+file_bytes_max: number, 
+/**
  * Who can unlock here.
  */
 officers: Array<OfficerCard>, 

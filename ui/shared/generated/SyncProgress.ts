@@ -15,4 +15,12 @@ to_send: number,
 /**
  * Changes received so far.
  */
-received: number, };
+received: number, 
+/**
+ * Bytes that went up so far, above TLS.
+ */
+bytes_up: number, 
+/**
+ * Bytes that came down so far.
+ */
+bytes_down: number, };

@@ -3,4 +3,4 @@
 /**
  * Why the way to headquarters is not free. A code; the words are the screens'.
  */
-export type SyncTrouble = "no_link" | "no_answer" | "not_hq" | "busy" | "revoked" | "too_old" | "storage_full" | "some_set_aside" | "forked" | "unexpected";
+export type SyncTrouble = "no_link" | "no_answer" | "not_hq" | "busy" | "revoked" | "too_old" | "storage_full" | "some_set_aside" | "forked" | "stopped" | "unexpected";

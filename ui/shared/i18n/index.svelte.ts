@@ -68,6 +68,15 @@ export function t<K extends Key>(key: K, ...[params]: Args<K>): string {
   return say(chosen, key, params);
 }
 
+const KB = 1024;
+const MB = 1024 * KB;
+
+/** A size for people: whole kilobytes, then megabytes with one digit behind the point. */
+export function bytes(n: number): string {
+  if (n < MB) return t("value.kb", { n: Math.max(n > 0 ? 1 : 0, Math.round(n / KB)) });
+  return t("value.mb", { n: Math.round((n / MB) * 10) / 10 });
+}
+
 /** The words for a code of a code list; a code that this version does not know stands as it is. */
 export function code(list: string, value: string | number): string {
   const key = `code.${list}.${value}`;

@@ -148,7 +148,7 @@ export class Describer {
   /** The page of a record: its kind's chapters, then what no chapter names. Fields that were not asked are left to the forms. */
   chapters(kind: string): Chapter[] {
     const pages = PAGES[kind] ?? [];
-    const named = new Set(pages.flatMap((p) => p.fields).concat("number", "utc_offset_minutes"));
+    const named = new Set(pages.flatMap((p) => p.fields).concat("number", "utc_offset_minutes", "files"));
     const rest = Object.keys(this.#data).filter((f) => !named.has(f) && shapeOf(f) !== "link");
     const all = pages.map((p) => ({ title: t(p.title as Key & "field.team"), fields: p.fields }));
     if (rest.length > 0) all.push({ title: t("field.description"), fields: rest });

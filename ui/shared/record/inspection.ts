@@ -1,4 +1,5 @@
 // The data of an inspection as the form holds it. A field that is absent was not asked, null is not known, [] is none.
+import type { DraftFile } from "./files.ts";
 import type { RiskAnswers } from "./risk.ts";
 
 /** Not asked, not known, or the answer. */
@@ -83,6 +84,7 @@ export interface Inspection {
   documents?: Answer<PersonDocument[]>;
   cargo?: Answer<Cargo[]>;
   remarks?: string;
+  files?: DraftFile[];
 }
 
 /** An amendment's new elements are numbered from here, so that none takes the key of one that stood there and was removed. */

@@ -77,6 +77,7 @@ impl From<Error> for Fault {
             | Error::FileTooLarge { .. }
             | Error::FileNotHere
             | Error::Denied { .. }
+            | Error::NotAdmitted(_)
             | Error::NoRecord(_)
             | Error::Amend(_)
             | Error::Input(_)

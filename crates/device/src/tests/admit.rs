@@ -36,13 +36,13 @@ fn a_leader_lets_in_for_72_hours_at_most_and_only_where_he_may_go_himself() {
     let mut hq = Hq::new();
     let (_dir, _, device, leader) = led(&mut hq);
     let store = unlock(&device, &leader, PIN);
-    assert!(matches!(store.admit(&who(Agency::Moi), NEW_PIN, None, 73), Err(Error::Input(_))), "73 hours");
-    assert!(matches!(store.admit(&who(Agency::Moi), NEW_PIN, None, 0), Err(Error::Input(_))), "none");
+    assert!(matches!(store.admit(&who(Agency::Moi), NEW_PIN, None, 73), Err(Error::NotAdmitted(_))), "73 hours");
+    assert!(matches!(store.admit(&who(Agency::Moi), NEW_PIN, None, 0), Err(Error::NotAdmitted(_))), "none");
     assert!(matches!(store.admit(&who(Agency::Moi), "123", None, 24), Err(Error::PinTooShort { .. })));
     let elsewhere = [c("team/imt-2")];
     assert!(matches!(store.admit(&who(Agency::Moi), NEW_PIN, Some(&elsewhere), 24), Err(Error::NoCompartment(_))), "what he has not open");
     let notes = [c(MOI)];
-    assert!(matches!(store.admit(&who(Agency::Scc), NEW_PIN, Some(&notes), 24), Err(Error::Input(_))), "another agency's notes");
+    assert!(matches!(store.admit(&who(Agency::Scc), NEW_PIN, Some(&notes), 24), Err(Error::NotAdmitted(_))), "another agency's notes");
     assert_eq!(device.keyring().officers().expect("read").len(), 1, "nobody was let in");
     let admitted = store.admit(&who(Agency::Scc), NEW_PIN, None, 72).expect("let in");
     let opened: Vec<String> = admitted.compartments.iter().map(|(c, _)| c.to_string()).collect();
@@ -52,7 +52,7 @@ fn a_leader_lets_in_for_72_hours_at_most_and_only_where_he_may_go_himself() {
     drop(store);
     let newcomer = unlock(&device, "imt-1-new-9", NEW_PIN);
     assert!(
-        matches!(newcomer.admit(&Newcomer { handle: "other".into(), ..who(Agency::Scc) }, NEW_PIN, None, 1), Err(Error::Input(_))),
+        matches!(newcomer.admit(&Newcomer { handle: "other".into(), ..who(Agency::Scc) }, NEW_PIN, None, 1), Err(Error::NotAdmitted(_))),
         "no leader"
     );
 }
@@ -138,7 +138,7 @@ fn headquarters_own_identity_of_the_newcomer_is_used_and_whom_it_dismissed_is_no
     }
     let store = unlock(&device, &leader, PIN);
     store.apply(&c("reference"), &[hq.reference()], None).expect("applied");
-    assert!(matches!(store.admit(&Newcomer { handle: "gone".into(), ..who(Agency::Moi) }, NEW_PIN, None, 1), Err(Error::Input(_))));
-    assert!(matches!(store.admit(&who(Agency::Sss), NEW_PIN, None, 1), Err(Error::Input(_))), "of another agency");
+    assert!(matches!(store.admit(&Newcomer { handle: "gone".into(), ..who(Agency::Moi) }, NEW_PIN, None, 1), Err(Error::NotAdmitted(_))));
+    assert!(matches!(store.admit(&who(Agency::Sss), NEW_PIN, None, 1), Err(Error::NotAdmitted(_))), "of another agency");
     assert_eq!(store.admit(&who(Agency::Moi), NEW_PIN, None, 1).expect("let in").officer, officer_id(7));
 }

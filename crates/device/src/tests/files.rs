@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 
 use daftar_core::ids::{Epoch, FileHash};
-use daftar_core::value::Value;
+use daftar_core::value::{ElementKey, Value};
 use daftar_wire::file::{FileChunk, FileId, FileReceipt, Manifest, Manifesting, ReceiptedFile};
 use daftar_wire::limits::{FILE_CHUNK_BYTES, PHOTO_BYTES_MAX};
 
@@ -106,6 +106,24 @@ fn a_photo_is_kept_sealed_with_a_thumbnail_and_named_by_an_amendment() {
         assert!(!bytes.windows(64).any(|w| w == secret), "{path} holds the photo in plain");
         assert!(!path.contains("photo-1") && !path.contains(&done.file.sha256.to_string()[..8]), "{path} tells what it is");
     }
+}
+
+#[test]
+fn a_drafts_photo_is_sent_once_its_record_is_saved_and_goes_with_a_draft_that_is_thrown_away() {
+    let (_, tablet) = tablet_with_stop();
+    let keep = |n| tablet.store.keep_draft_file(&c(TEAM), &mut Cursor::new(png(n, 400))).expect("kept");
+    let (taken, thrown) = (keep(1), keep(2));
+    assert_eq!((blobs(&tablet).len(), tablet.store.files_waiting().expect("counted")), (4, 0), "a draft is never sent");
+    for sha256 in [Some(thrown.sha256), thrown.thumbnail].into_iter().flatten() {
+        tablet.store.drop_draft_file(&c(TEAM), &sha256).expect("dropped");
+    }
+    assert_eq!(blobs(&tablet).len(), 2, "nothing of it is left");
+    let mut act = stop(2, "01 A 123 BC", "Yusupov");
+    act.set.extend(taken.element(&about("photo-2.png"), &ElementKey::Given(1)));
+    tablet.store.save(&act).expect("saved");
+    assert_eq!(tablet.store.files_waiting().expect("counted"), 2, "photo and thumbnail");
+    tablet.store.drop_draft_file(&c(TEAM), &taken.sha256).expect("nothing to drop");
+    assert_eq!(read(&tablet, &taken.sha256).expect("what a record names stays"), png(1, 400));
 }
 
 #[test]

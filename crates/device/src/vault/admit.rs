@@ -9,26 +9,28 @@ use daftar_wire::limits::{ADMISSION_COMPARTMENTS_MAX, ENROL_TEXT_BYTES_MAX};
 use daftar_wire::message::{Access, Admission};
 
 use super::{Store, record};
-use crate::error::{Error, Result};
+use crate::error::{Error, NotAdmitted, Result};
 use crate::keyring::{Admitting, Newcomer};
 use crate::random::random;
 
 const HOUR_MS: u64 = 3_600_000;
+/// An officer is let in for at most so many hours.
+pub const ADMISSION_HOURS_MAX: u64 = ADMISSION_MS_MAX / HOUR_MS;
 
 impl Store {
     /// Lets an officer in on this device, for so many hours, under a PIN that he chooses: to these compartments, or where none is named
     /// to those of the leader's that his agency may see. Headquarters is told at the next contact.
     pub fn admit(&self, who: &Newcomer, pin: &str, compartments: Option<&[Compartment]>, hours: u64) -> Result<Admission> {
         if self.role()? != Role::Leader {
-            return Err(Error::Input("only a leader can let an officer in without headquarters".into()));
+            return Err(NotAdmitted::NotLeader.into());
         }
-        let most = ADMISSION_MS_MAX / HOUR_MS;
+        let most = ADMISSION_HOURS_MAX;
         if !(1..=most).contains(&hours) {
-            return Err(Error::Input(format!("an officer is let in for 1 to {most} hours, not {hours}")));
+            return Err(NotAdmitted::Hours { hours, most }.into());
         }
         for text in [&who.handle, &who.full_name] {
             if text.trim().is_empty() || text.len() > ENROL_TEXT_BYTES_MAX {
-                return Err(Error::Input(format!("handle and name have 1 to {ENROL_TEXT_BYTES_MAX} bytes")));
+                return Err(NotAdmitted::Name { bytes_max: ENROL_TEXT_BYTES_MAX }.into());
             }
         }
         let officer = match self.known_officer(who)? {
@@ -44,6 +46,11 @@ impl Store {
             until_ms: from_ms.saturating_add(hours * HOUR_MS),
         };
         self.shared.keyring.admit(&self.session, admitting, pin)
+    }
+
+    /// Whether the officer may let another in here.
+    pub fn may_admit(&self) -> bool {
+        self.role().is_ok_and(|role| role == Role::Leader)
     }
 
     /// His role by the reference, else by his enrolment.
@@ -87,7 +94,7 @@ impl Store {
         wanted.sort();
         wanted.dedup();
         if wanted.len() as u64 > ADMISSION_COMPARTMENTS_MAX {
-            return Err(Error::Input(format!("an admission opens at most {ADMISSION_COMPARTMENTS_MAX} compartments")));
+            return Err(NotAdmitted::TooMany { most: ADMISSION_COMPARTMENTS_MAX }.into());
         }
         let mut opened = Vec::with_capacity(wanted.len());
         for c in wanted {
@@ -96,7 +103,7 @@ impl Store {
                 return Err(Error::NoCompartment(c.to_string()));
             }
             if !may_see(&c) {
-                return Err(Error::Input(format!("`{c}` is another agency's; an officer of {} is not let in there", who.agency.code())));
+                return Err(NotAdmitted::OthersCompartment { compartment: c, agency: who.agency.code() }.into());
             }
             opened.push((c, access));
         }
@@ -116,10 +123,10 @@ impl Store {
                 continue;
             }
             if state.hidden || known.active() == Some(false) {
-                return Err(Error::Input(format!("headquarters dismissed `{}`; he is not let in", who.handle)));
+                return Err(NotAdmitted::Dismissed(who.handle.clone()).into());
             }
             if known.agency().is_some_and(|a| a != who.agency.code()) {
-                return Err(Error::Input(format!("headquarters knows `{}` in another agency", who.handle)));
+                return Err(NotAdmitted::OtherAgency(who.handle.clone()).into());
             }
             return Ok(Some(OfficerId(row.uuid.0)));
         }

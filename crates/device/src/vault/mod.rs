@@ -52,6 +52,7 @@ use file::{At, Vault};
 
 pub use crate::keyring::ContactOutcome;
 pub use crate::keyring::Newcomer;
+pub use admit::ADMISSION_HOURS_MAX;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
 pub use closing::Why;
 pub(crate) use closing::{Words, purge};

@@ -108,4 +108,6 @@ export const fields = {
   "value.kg": "{n} kg",
   "value.g": "{n} g",
   "value.place": "{latitude}, {longitude} ± {accuracy} m",
+  "field.reason": "Reason",
+  "field.files": "Photos and files",
 } as const;

@@ -111,4 +111,6 @@ export const fields: Translated<typeof en, "ru"> = {
   "value.kg": "{n} кг",
   "value.g": "{n} г",
   "value.place": "{latitude}, {longitude} ± {accuracy} м",
+  "field.reason": "Причина",
+  "field.files": "Фото и файлы",
 };

@@ -111,4 +111,6 @@ export const fields: Translated<typeof en, "uz"> = {
   "value.kg": "{n} кг",
   "value.g": "{n} г",
   "value.place": "{latitude}, {longitude} ± {accuracy} м",
+  "field.reason": "Сабаб",
+  "field.files": "Суратлар ва файллар",
 };

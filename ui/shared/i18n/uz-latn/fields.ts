@@ -111,4 +111,6 @@ export const fields: Translated<typeof en, "uz"> = {
   "value.kg": "{n} kg",
   "value.g": "{n} g",
   "value.place": "{latitude}, {longitude} ± {accuracy} m",
+  "field.reason": "Sabab",
+  "field.files": "Suratlar va fayllar",
 };

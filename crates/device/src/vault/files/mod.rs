@@ -2,6 +2,7 @@
 
 mod attach;
 mod chunks;
+mod draft;
 mod plan;
 mod states;
 
@@ -85,7 +86,7 @@ pub(super) fn note(conn: &Connection, record: i64, state: Option<&RecordState>) 
     for file in files {
         row.execute(params![record, file.sha256.0, file.role == FileRole::Thumbnail, file.size_bytes.map(int)])?;
     }
-    Ok(())
+    draft::named(conn, state)
 }
 
 /// The files that a record names.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::super::held;
 use super::Store;
+use super::draft::IS_DRAFTED;
 use crate::error::Result;
 use crate::sql::uint;
 
@@ -111,10 +112,11 @@ impl Store {
 }
 
 fn to_offer(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Candidate>> {
-    let mut rows = conn.prepare_cached(
+    let sql = format!(
         "SELECT f.sha256, f.size, EXISTS (SELECT 1 FROM file_ref n WHERE n.sha256 = f.sha256 AND n.thumbnail)
-         FROM file f LEFT JOIN file_receipt r ON r.sha256 = f.sha256 WHERE f.whole AND r.epoch IS NOT ?1",
-    )?;
+         FROM file f LEFT JOIN file_receipt r ON r.sha256 = f.sha256 WHERE f.whole AND r.epoch IS NOT ?1 AND NOT {IS_DRAFTED}"
+    );
+    let mut rows = conn.prepare_cached(&sql)?;
     let rows = rows.query_map([epoch.0], |r| {
         let file = FileId { compartment: c.clone(), sha256: FileHash(r.get(0)?) };
         Ok(Candidate { file, size: uint(r.get(1)?), is_thumbnail: r.get(2)?, held: None, state_only: false })

@@ -1,0 +1,25 @@
+// What a screen says of packs: nothing is called sent before headquarters has signed for it.
+import type { PackRead } from "@daftar/shared/generated/PackRead.ts";
+import { say, speak } from "@daftar/shared/i18n/index.svelte.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { readLines, writtenLines } from "./pack-words.svelte.ts";
+
+const read: PackRead = { purpose: "answer", from: null, written_ms: 1_700_000_000_000, received: 2, receipted: 5, refused: 0, waiting: 0, more: false };
+
+describe("a pack", () => {
+  beforeAll(() => speak("en"));
+
+  it("that was written says how much is in it and that nothing counts as sent yet", () => {
+    const lines = writtenLines({ changes: 412, files: 0, bytes: 1_258_291, more: false });
+    expect(lines.map((l) => l.text)).toEqual(["412 changes in 1.2 MB", say("en", "pack.written_text")]);
+    expect(lines.some((l) => l.tone === "good"), "a written pack is no success yet").toBe(false);
+    expect(writtenLines({ changes: 9, files: 2, bytes: 2_000, more: true }).at(-1)).toEqual({ text: say("en", "pack.more_to_write"), tone: "warn" });
+  });
+
+  it("that was read says what headquarters confirmed, what still waits and what was not taken", () => {
+    expect(readLines(read).at(-1)).toEqual({ text: say("en", "pack.none_wait"), tone: "good" });
+    const tones = readLines({ ...read, receipted: 0, waiting: 3, refused: 2, more: true }).map((l) => l.tone);
+    expect(tones).toEqual(["head", "plain", "plain", "warn", "warn"]);
+    expect(readLines({ ...read, purpose: "gift", from: "IMT-3 · 2" })[0]?.text).toContain("IMT-3 · 2");
+  });
+});
