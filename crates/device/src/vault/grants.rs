@@ -73,6 +73,9 @@ impl Store {
             write(&self.closed).remove(c);
             if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
                 self.open_door(door, doors.len())?;
+                if !door.made && self.vault(c).is_ok() {
+                    self.number_apart(c)?;
+                }
             }
             // Its key has not been handed over: it stays closed, and all else goes on.
             if self.vault(c).is_err() {
