@@ -199,6 +199,21 @@ fn a_compartment_that_is_taken_while_its_heads_are_compared_fails_no_sync() {
 }
 
 #[test]
+fn an_earlier_revocation_in_the_past_that_comes_takes_nothing_from_who_was_let_in_again() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM]);
+    let store = unlock(&device, &a);
+    store.grant_notice(&c(MOI), Access { read: true, write: true }).expect("let in");
+    let taken = hq.grant_said(&c(MOI), officer_id(1), None, false);
+    store.apply(&c(MOI), &[taken], None).expect("applied");
+    assert!(store.authorize(Action::Read, &c(MOI)).is_ok(), "what follows in the feed is taken");
+    let end = store.cursor(&c(MOI)).expect("read").expect("one");
+    store.apply(&c(MOI), &[], Some(&end)).expect("applied");
+    assert!(store.authorize(Action::Read, &c(MOI)).is_err(), "at the end of the feed its last word counts");
+}
+
+#[test]
 fn a_record_number_is_given_once_in_another_teams_compartment_and_after_a_purge() {
     let mut hq = Hq::new();
     let (_dir, _, device) = hq.device();

@@ -188,12 +188,17 @@ impl Hq {
 
     /// Headquarters' grant to an officer, as an item of the compartment that it opens.
     pub fn grant_item(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>) -> AppliedItem {
+        self.grant_said(compartment, officer, until_ms, true)
+    }
+
+    pub fn grant_said(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>, is_active: bool) -> AppliedItem {
         let stream = StreamId { compartment: compartment.clone(), ..self.stream.clone() };
         let field = |name: &str| Path::Field(fields(Kind::Grant).iter().find(|f| f.name == name).expect("a grant has it").number);
         let mut set = BTreeMap::from([
             (field("officer"), Value::Bytes(officer.0.to_vec())),
             (field("read"), Value::Bool(true)),
             (field("write"), Value::Bool(true)),
+            (field("active"), Value::Bool(is_active)),
         ]);
         set.extend(until_ms.map(|t| (field("until"), Value::Int(t as i64))));
         let header = Header {

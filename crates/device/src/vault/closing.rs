@@ -183,6 +183,7 @@ impl Store {
         self.shared.keyring.note_revocation(r)?;
         if r.officer == self.officer() {
             write(&self.access).remove(&r.compartment);
+            write(&self.let_in).remove(&r.compartment);
             let vault = write(&self.vaults).remove(&r.compartment);
             let was_closed = write(&self.closed).remove(&r.compartment).is_some();
             if let Some(vault) = vault.filter(|_| !was_closed) {
