@@ -1,5 +1,5 @@
-//! What a simulation puts in place of the system: random bytes that replay, PINs that cost nothing, leases that do not end. Compiled for `tests/sim` alone, and
-//! even then nothing changes until `begin` is called. Never decides anything else.
+//! What a simulation puts in place of the system: random bytes that replay, PINs that cost nothing, one thread where several
+//! would race for both. Compiled for `tests/sim` alone, and even then nothing changes until `begin` is called. Never decides anything else.
 
 use std::sync::{Mutex, PoisonError};
 

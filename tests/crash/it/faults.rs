@@ -33,6 +33,7 @@ fn is_named(e: &Error, code: i32) -> bool {
         | Error::PinTooShort { .. }
         | Error::NoCompartment(_)
         | Error::Denied { .. }
+        | Error::NotAdmitted(_)
         | Error::NoRecord(_)
         | Error::Amend(_)
         | Error::Input(_)

@@ -7,7 +7,7 @@ use daftar_core::ids::{ChangeName, RecordId};
 use daftar_core::merge::RecordState;
 use daftar_core::record::Kind;
 use daftar_core::value::Path;
-use daftar_device::vault::RecordView;
+use daftar_device::vault::{HistoryEntry, RecordView};
 use daftar_device::{Error, Verdict};
 
 use crate::broken::{Checked, hold};
@@ -29,8 +29,15 @@ impl World {
         let view = match store.show(c, record) {
             Ok(view) => view,
             Err(Error::NoRecord(_)) => {
-                let counts = before.iter().filter_map(|n| self.model.fact(n)).any(|f| !f.is_poison);
-                hold!(!counts, "{}: {} has gone from {c}", self.tablets[t].label, self.model.label(record));
+                let reviews = if before.is_empty() { BTreeSet::new() } else { self.hq.reviews(c)? };
+                let counts = before.iter().filter_map(|n| self.model.fact(n)).any(|f| !f.is_poison && !reviews.contains(&f.name));
+                hold!(
+                    !counts || self.tablets[t].may_lose.contains(c),
+                    "{}: {} has gone from {c}",
+                    self.tablets[t].label,
+                    self.model.label(record)
+                );
+                self.tablets[t].disk.review.extend(before);
                 return Ok(());
             }
             Err(e) => return Err(e.into()),
@@ -38,13 +45,16 @@ impl World {
         let names: BTreeSet<ChangeName> = view.history.iter().map(|h| h.change).collect();
         let label = format!("{}: {} in {c}", self.tablets[t].label, self.model.label(record));
         let lost: Vec<_> = before.difference(&names).collect();
-        hold!(lost.is_empty(), "{label}: the device held these changes and does not now: {lost:?}");
+        hold!(lost.is_empty() || self.tablets[t].may_lose.contains(c), "{label}: the device held these changes and does not now: {lost:?}");
         self.check_history(&view, &label)?;
-        let expected = self.model.state(&names, self.rules);
-        let expected = match expected {
-            Some(state) => state,
-            None => return Ok(()),
-        };
+        // What is in review stands in the history and counts for nothing.
+        let in_review = |h: &&HistoryEntry| h.ruling.as_ref().is_some_and(|r| r.0 == Verdict::Review);
+        let review: BTreeSet<ChangeName> = view.history.iter().filter(in_review).map(|h| h.change).collect();
+        let expected = self.model.state(&names.difference(&review).copied().collect(), self.rules);
+        self.tablets[t].disk.review.retain(|n| !names.contains(n));
+        self.tablets[t].disk.review.extend(&review);
+        self.tablets[t].disk.held.insert(key, names);
+        let Some(expected) = expected else { return Ok(()) };
         compare(&expected, &view.item.state, &label)?;
         let conflicts: BTreeMap<Path, Vec<_>> = view.conflicts.iter().map(|c| (c.path.clone(), c.sides.clone())).collect();
         hold!(conflicts.keys().all(|p| expected.conflicts.contains_key(p)), "{label}: a conflict is shown that is none");
@@ -58,7 +68,6 @@ impl World {
                 self.happened(fault);
             }
         }
-        self.tablets[t].disk.held.insert(key, names);
         Ok(())
     }
 
@@ -74,8 +83,12 @@ impl World {
                 "{label}: change {} is not what was saved: {entry:?}, {fact:?}",
                 entry.change
             );
-            let counts = entry.ruling.as_ref().is_none_or(|(v, _)| *v == Verdict::Accepted);
-            hold!(counts, "{label}: change {} was ruled out: {:?}", entry.change, entry.ruling);
+            let is_right = match entry.ruling.as_ref().map(|r| r.0) {
+                None | Some(Verdict::Accepted) => true,
+                Some(Verdict::Review) => self.policy.was_revoked(&fact.author, &fact.compartment),
+                Some(Verdict::Quarantined | Verdict::Erased) => false,
+            };
+            hold!(is_right, "{label}: change {} was ruled out: {:?}", entry.change, entry.ruling);
         }
         Ok(())
     }
@@ -83,7 +96,7 @@ impl World {
     /// All records that a device holds, in the compartments that its officer reads, and that nothing more is listed.
     pub fn check_all_records(&mut self, t: usize) -> Checked {
         let store = self.tablet(t)?.unlocked_store()?;
-        let open: BTreeSet<Compartment> = store.compartments().into_iter().collect();
+        let open = self.tablets[t].open();
         let keys: Vec<(Compartment, RecordId)> = self.model.records().keys().filter(|(c, _)| open.contains(c)).cloned().collect();
         for (c, record) in keys {
             if store.find(&record)?.contains(&c) {
@@ -96,7 +109,7 @@ impl World {
     /// What was receipted is at headquarters, and only what was receipted has left the queue.
     pub fn check_queue(&mut self, t: usize) -> Checked {
         let store = self.tablet(t)?.unlocked_store()?;
-        for c in store.compartments() {
+        for c in self.tablets[t].open() {
             for waiting in store.unsent(&c)? {
                 let held = waiting.from - 1;
                 let at_hq = self.hq.held(&waiting.stream)?;
@@ -134,7 +147,7 @@ impl World {
     pub fn check_quiet(&mut self, t: usize, thorough: bool) -> Checked {
         let store = self.tablet(t)?.unlocked_store()?;
         let label = self.tablets[t].label.clone();
-        let readable = self.tablets[t].person().map(|p| p.may_read()).unwrap_or_default();
+        let readable = self.tablets[t].person().map(|p| self.policy.reads(&p.id)).unwrap_or_default();
         hold!(store.closed().is_empty(), "{label}: {:?} stays closed", store.closed());
         hold!(
             store.compartments().into_iter().collect::<BTreeSet<_>>() == readable,
@@ -150,11 +163,12 @@ impl World {
             let all: BTreeSet<ChangeName> = self.model.records()[&(c.clone(), record)].iter().copied().collect();
             let expected: BTreeSet<ChangeName> =
                 all.into_iter().filter(|n| self.is_at_hq(n) && self.model.fact(n).is_some_and(|f| !f.is_poison)).collect();
-            if expected.is_empty() {
-                continue;
-            }
-            if thorough {
+            if thorough && !expected.is_empty() {
                 self.check_record(t, &c, &record)?;
+            }
+            // A record of which nothing counts is shown to nobody.
+            if expected.iter().all(|n| self.reviews.contains(n)) {
+                continue;
             }
             let held = self.tablets[t].disk.held.get(&(c.clone(), record)).cloned().unwrap_or_default();
             hold!(
@@ -164,6 +178,9 @@ impl World {
                 held.len(),
                 expected.len()
             );
+            let is_known = |n: &&ChangeName| self.reviews.contains(n) == self.tablets[t].disk.review.contains(n);
+            let unheard: Vec<_> = expected.iter().filter(|n| thorough && !is_known(n)).collect();
+            hold!(unheard.is_empty(), "{label}: whether {unheard:?} in {c} are in review, it knows otherwise than headquarters");
         }
         if thorough {
             self.check_lists(t, &readable)?;
@@ -178,8 +195,10 @@ impl World {
         let store = self.tablet(t)?.unlocked_store()?;
         let label = self.tablets[t].label.clone();
         let held: Vec<_> = self.tablets[t].disk.held.iter().filter(|((c, _), _)| readable.contains(c)).collect();
+        let review = &self.tablets[t].disk.review;
+        let counts = |names: &BTreeSet<ChangeName>| names.difference(review).copied().collect();
         let states: Vec<_> =
-            held.into_iter().filter_map(|((c, r), names)| Some((c.clone(), *r, self.model.state(names, self.rules)?))).collect();
+            held.into_iter().filter_map(|((c, r), names)| Some((c.clone(), *r, self.model.state(&counts(names), self.rules)?))).collect();
         let shown: BTreeSet<(Compartment, RecordId)> = states.iter().filter(|s| !s.2.hidden).map(|s| (s.0.clone(), s.1)).collect();
         let open: BTreeSet<(Compartment, RecordId)> =
             states.iter().filter(|s| !s.2.hidden && s.2.is_in_conflict()).map(|s| (s.0.clone(), s.1)).collect();
@@ -188,8 +207,8 @@ impl World {
         hold!(
             listed == shown,
             "{label}: listed and hidden {:?}, shown and not listed {:?}",
-            listed.difference(&shown),
-            shown.difference(&listed)
+            listed.difference(&shown).collect::<Vec<_>>(),
+            shown.difference(&listed).collect::<Vec<_>>()
         );
         let asked: BTreeSet<_> = store.in_conflict()?.into_iter().map(|item| (item.compartment, item.record)).collect();
         hold!(asked == open, "{label}: in conflict are listed {asked:?} and are {open:?}");
@@ -205,7 +224,7 @@ impl World {
     pub fn check_hq(&mut self) -> Checked {
         self.hq.verify()?;
         let compartments: BTreeSet<Compartment> = self.model.records().keys().map(|(c, _)| c.clone()).collect();
-        let mut at_hq = BTreeSet::new();
+        let (mut at_hq, mut reviews) = (BTreeSet::new(), BTreeSet::new());
         for c in compartments {
             let counted = self.hq.counted(&c)?;
             for held in self.hq.feed(&c)? {
@@ -218,8 +237,15 @@ impl World {
             let twice: Vec<_> = counted.iter().filter(|(n, times)| **times > 1 && !self.may_be_twice(n)).collect();
             hold!(twice.is_empty(), "{c}: in headquarters' feed twice: {twice:?}");
             // A bad change is judged alone, and nothing else is.
-            let ruled: BTreeSet<ChangeName> =
-                self.hq.rulings(&c)?.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();
+            let rulings = self.hq.rulings(&c)?;
+            for review in rulings.iter().filter(|r| r.verdict == Verdict::Review) {
+                let author = self.model.fact(&review.change).map(|f| f.author);
+                let was_revoked = author.is_some_and(|a| self.policy.was_revoked(&a, &c));
+                reviews.insert(review.change);
+                hold!(was_revoked, "{c}: {} is in review, and its author was never refused anything there", review.change);
+                self.happened(Fault::Review);
+            }
+            let ruled: BTreeSet<ChangeName> = rulings.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();
             let poison: BTreeSet<ChangeName> =
                 counted.keys().filter(|n| self.model.fact(n).is_some_and(|f| f.is_poison)).copied().collect();
             hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
@@ -229,7 +255,7 @@ impl World {
             let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n)).collect();
             hold!(missing.is_empty(), "{}: acknowledged and not at headquarters: {missing:?}", tablet.label);
         }
-        self.at_hq = at_hq;
+        (self.at_hq, self.reviews) = (at_hq, reviews);
         Ok(())
     }
 

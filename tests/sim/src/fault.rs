@@ -79,13 +79,31 @@ pub enum Fault {
     Cloned,
     /// A folder put back.
     PutBack,
+    /// A grant in a further compartment.
+    Granted,
+    /// A grant that gives reading alone.
+    GrantedToRead,
+    /// A grant where there was a revocation.
+    GrantedAgain,
+    /// A grant taken.
+    Revoked,
+    /// A grant taken while work was unsent behind it.
+    RevokedUnsent,
+    /// Work put to review: it was written after its author was refused.
+    Review,
+    /// A lease that ended offline.
+    LeaseEnded,
+    /// A contact that opened again what a lease had closed.
+    LeaseRenewed,
+    /// A save where reading was closed.
+    Captured,
     /// All devices quiet, everything compared.
     Quiet,
 }
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 39] = [
+    pub const ALL: [(Self, &'static str); 48] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),
@@ -124,6 +142,15 @@ impl Fault {
         (Self::Joined, "joined"),
         (Self::Cloned, "cloned"),
         (Self::PutBack, "put-back"),
+        (Self::Granted, "granted"),
+        (Self::GrantedToRead, "granted-to-read"),
+        (Self::GrantedAgain, "granted-again"),
+        (Self::Revoked, "revoked"),
+        (Self::RevokedUnsent, "revoked-unsent"),
+        (Self::Review, "review"),
+        (Self::LeaseEnded, "lease-ended"),
+        (Self::LeaseRenewed, "lease-renewed"),
+        (Self::Captured, "captured"),
         (Self::Quiet, "quiet"),
     ];
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use daftar_core::authorize::Role;
+use daftar_core::authorize::{Grant, Role};
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{ChangeName, DeviceId, Digest, OfficerId};
 use daftar_sync_server::admin::{self, NewOfficer};
@@ -15,7 +15,7 @@ use daftar_sync_server::service::Service;
 use daftar_sync_server::store::people::Device as DeviceRow;
 use daftar_sync_server::store::{feed, meta, people};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
-use daftar_wire::message::{FeedVerdict, Ruling};
+use daftar_wire::message::{FeedVerdict, Ruling, Verdict};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamId, digest};
 
@@ -122,6 +122,17 @@ impl Hq {
         Ok(Person { id: added.officer, handle: handle.to_owned(), agency, team: team.to_owned() })
     }
 
+    /// Gives an officer this in a compartment.
+    pub fn grant(&self, person: &Person, c: &Compartment, grant: Grant) -> Checked {
+        Ok(self.hq().grant(&person.handle, c, grant)?)
+    }
+
+    /// Takes what an officer has in a compartment.
+    pub fn revoke(&self, person: &Person, c: &Compartment) -> Checked {
+        self.hq().revoke(&person.handle, Some(c))?;
+        Ok(())
+    }
+
     /// A code with which a device enrols him.
     pub fn code(&self, person: &Person) -> Checked<Code> {
         Ok(self.hq().make_code(&person.handle, false, 24)?)
@@ -171,6 +182,11 @@ impl Hq {
             all.extend(FeedVerdict::read_rulings(&entry.bytes)?);
         }
         Ok(all)
+    }
+
+    /// Changes that are in review in a compartment.
+    pub fn reviews(&self, c: &Compartment) -> Checked<BTreeSet<ChangeName>> {
+        Ok(self.rulings(c)?.into_iter().filter(|r| r.verdict == Verdict::Review).map(|r| r.change).collect())
     }
 
     /// How far a stream is held.

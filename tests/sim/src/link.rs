@@ -342,7 +342,8 @@ fn named(answer: &Answer) -> Vec<Compartment> {
         // These repeat what the question named.
         Answer::Receipt(_) | Answer::Short(_) => Vec::new(),
         Answer::Notice(Notice::Want { .. } | Notice::Refused { .. } | Notice::Forked { .. }) => Vec::new(),
-        Answer::Notice(Notice::Revoked(r)) => vec![r.compartment.clone()],
+        // It says to whom it was open once that it is so no more.
+        Answer::Notice(Notice::Revoked(_)) => Vec::new(),
         Answer::Notice(Notice::RootUnknown | Notice::Anew { .. } | Notice::NewEpoch { .. }) => Vec::new(),
         Answer::Reopened(r) => vec![r.compartment.clone()],
         Answer::End(end) => end.cursors.iter().map(|c| c.compartment.clone()).collect(),

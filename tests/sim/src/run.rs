@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use daftar_core::compartment::Compartment;
+
 use crate::broken::Checked;
 use crate::fault::Fault;
 use crate::link::Plan;
@@ -73,9 +75,19 @@ pub fn quiet(world: &mut World, thorough: bool) -> Checked {
         steps::sync::sync(world, t, Plan::Clean)?;
         if world.tablets[t].is_forked() { world.check_all_records(t) } else { world.check_quiet(t, thorough || t == one) }
     })?;
+    settle(world);
     world.happened(Fault::Quiet);
     world.trace.say(format!("{:05} quiet: headquarters has {} changes", world.steps, world.at_hq.len()));
     world.check_errors()
+}
+
+/// Everybody has heard of every grant and revocation: what a device may have had to give up is gone.
+fn settle(world: &mut World) {
+    for tablet in &mut world.tablets {
+        tablet.may_lose.clear();
+        let readable: BTreeSet<Compartment> = tablet.people.iter().flat_map(|p| world.policy.reads(&p.id)).collect();
+        tablet.disk.held.retain(|(c, _), _| readable.contains(c));
+    }
 }
 
 fn each_officer(world: &mut World, mut f: impl FnMut(&mut World, usize) -> Checked) -> Checked {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, DeviceId, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, OfficerId, RecordId};
 use daftar_core::time::Stamp;
 use daftar_device::clock::FixedClock;
 use daftar_device::{Device, Store};
@@ -37,12 +38,27 @@ pub struct Form {
 pub struct Remembered {
     /// The changes of each record that are here: none may go.
     pub held: BTreeMap<(Compartment, RecordId), BTreeSet<ChangeName>>,
+    /// Changes that it knows to be in review.
+    pub review: BTreeSet<ChangeName>,
     /// Saves that were acknowledged on this disk.
     pub own: BTreeSet<ChangeName>,
     /// The last stamp written in each compartment.
     pub stamps: BTreeMap<Compartment, Stamp>,
     /// How far each own stream was receipted.
     pub receipted: BTreeMap<StreamId, u64>,
+    /// Each officer's last contact that finished.
+    pub contacts: BTreeMap<OfficerId, Contact>,
+}
+
+/// A contact that finished: from it leases count.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    /// When, by the true time.
+    pub at_ms: u64,
+    /// What was open then.
+    pub open: BTreeSet<Compartment>,
+    /// No clock was wrong then or set since: what the device counts is the true time.
+    pub is_sure: bool,
 }
 
 /// A device.
@@ -75,6 +91,10 @@ pub struct Tablet {
     pub away: u32,
     /// Its disk was cloned or put back.
     pub was_copied: bool,
+    /// Until when its uptime was counted, in milliseconds of UTC.
+    pub ran_to_ms: u64,
+    /// Compartments that it may purge or fetch anew: an officer was given or refused something there since the last quiet point.
+    pub may_lose: BTreeSet<Compartment>,
     /// A copy of its folder, taken earlier.
     pub backup: Option<(PathBuf, Remembered)>,
     /// Generations of its folder so far.
@@ -103,6 +123,8 @@ impl Tablet {
             forms: Vec::new(),
             away: 0,
             was_copied: false,
+            ran_to_ms: now_ms,
+            may_lose: BTreeSet::new(),
             backup: None,
             copies: 0,
         })
@@ -131,6 +153,20 @@ impl Tablet {
     /// Who is unlocked.
     pub fn person(&self) -> Option<&Person> {
         self.unlocked.and_then(|i| self.people.get(i))
+    }
+
+    /// The compartments whose own file is open to whoever is unlocked.
+    pub fn open(&self) -> BTreeSet<Compartment> {
+        let Some(store) = &self.store else { return BTreeSet::new() };
+        // Whoever asks closes what is over.
+        let readable = store.allowed(Action::Read);
+        let closed = store.closed();
+        readable.into_iter().filter(|c| !closed.contains(c)).collect()
+    }
+
+    /// From now on nobody knows when its leases end.
+    pub fn doubt_leases(&mut self) {
+        self.disk.contacts.values_mut().for_each(|c| c.is_sure = false);
     }
 
     /// Enrols an officer; `handed`: the officer who is unlocked hands over the keys.
@@ -218,6 +254,8 @@ impl Tablet {
             unlocked: None,
             forms: Vec::new(),
             backup: None,
+            ran_to_ms: now_ms,
+            may_lose: self.may_lose.clone(),
             ..*self
         })
     }

@@ -12,6 +12,7 @@ use crate::errors;
 use crate::fault::Fault;
 use crate::hq::Hq;
 use crate::model::{Model, Rules};
+use crate::policy::Policy;
 use crate::rng::Rng;
 use crate::rogue::Rogue;
 use crate::tablet::Tablet;
@@ -64,6 +65,8 @@ pub struct World {
     pub rogue: Rogue,
     /// What must come out.
     pub model: Model,
+    /// Who may do what.
+    pub policy: Policy,
     /// By which rules the model reads; wrong only in the checks of the checks.
     pub rules: Rules,
     /// What happened.
@@ -78,6 +81,8 @@ pub struct World {
     pub warp: (u32, u64),
     /// Changes that headquarters held at the last quiet point.
     pub at_hq: BTreeSet<daftar_core::ids::ChangeName>,
+    /// Those of them that were in review.
+    pub reviews: BTreeSet<daftar_core::ids::ChangeName>,
     /// Record numbers that were given.
     pub numbers: BTreeSet<(daftar_core::compartment::Compartment, String)>,
     /// Counts clones.
@@ -112,6 +117,7 @@ impl World {
             tablets: Vec::new(),
             rogue,
             model: Model::default(),
+            policy: Policy::default(),
             rules: Rules::Book,
             trace: Trace::default(),
             seen: BTreeSet::new(),
@@ -119,6 +125,7 @@ impl World {
             steps: 0,
             warp: (0, 0),
             at_hq: BTreeSet::new(),
+            reviews: BTreeSet::new(),
             numbers: BTreeSet::new(),
             clones: 0,
             expected: BTreeSet::new(),
@@ -128,6 +135,8 @@ impl World {
         for i in 0..size.devices {
             world.add_tablet(i)?;
         }
+        let people = world.tablets.iter().flat_map(|t| &t.people).chain([&world.rogue.person]);
+        people.for_each(|p| world.policy.enlist(p));
         world.check_errors()?;
         Ok(world)
     }
@@ -195,6 +204,8 @@ impl World {
             let drift = i64::try_from((now - BEGINS_MS) / 1000).unwrap_or(0).saturating_mul(t.drift_ppm) / 1000;
             let shows = off(t.skew_ms.saturating_add(drift));
             t.latest_ms = t.latest_ms.max(shows);
+            t.clock.run(now.saturating_sub(t.ran_to_ms));
+            t.ran_to_ms = now;
             t.clock.set(shows);
         }
     }

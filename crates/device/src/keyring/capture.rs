@@ -8,11 +8,11 @@ use rusqlite::params;
 use zeroize::Zeroizing;
 
 use super::door::{self, Door, seal_key};
-use super::lease::lease_ms;
 use super::{Keyring, Session};
 use crate::error::{Error, Result};
 use crate::random::{random, random_name};
 use crate::sql::int;
+use daftar_core::authorize::LEASE_MS;
 
 impl Keyring {
     /// Makes a file's name and key to capture for this compartment. Nobody on the device but the caller has the key.
@@ -67,7 +67,7 @@ impl Keyring {
             let sealed = seal_key(&to, &door.file, &door.compartment, key)?;
             let kept = conn.execute(
                 "UPDATE door SET key = ?1, lease_until_ms = min(?4, coalesce(until_ms, ?4)) WHERE officer = ?2 AND file = ?3",
-                params![sealed, session.officer.id.0, door.file, int(now_ms.saturating_add(lease_ms()))],
+                params![sealed, session.officer.id.0, door.file, int(now_ms.saturating_add(LEASE_MS))],
             )?;
             if kept == 0 {
                 return Err(Error::NoCompartment(door.compartment.to_string()));

@@ -10,11 +10,11 @@ use minicbor::{Decoder, Encoder};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::lease::lease_ms;
 use super::{Keyring, Session};
 use crate::error::{Error, Result};
 use crate::random::{random, random_name};
 use crate::sql::int;
+use daftar_core::authorize::LEASE_MS;
 use daftar_wire::sign::SigningKey;
 
 const KEY: &str = "daftar compartment key 1";
@@ -125,7 +125,7 @@ impl Keyring {
         };
         let access = Grant { read: access.read, write: access.write, until_ms: None };
         let sealed = key.map(|key| seal_key(&to, &file, name, &key)).transpose()?;
-        let lease = of.now_ms.saturating_add(lease_ms()).min(of.until_ms.unwrap_or(u64::MAX));
+        let lease = of.now_ms.saturating_add(LEASE_MS).min(of.until_ms.unwrap_or(u64::MAX));
         conn.execute(
             "INSERT INTO door(officer, file, access, key, lease_until_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT(officer, file) DO UPDATE SET access = excluded.access, key = coalesce(excluded.key, key),

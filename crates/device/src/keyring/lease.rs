@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
+use daftar_core::authorize::LEASE_MS;
 use daftar_core::ids::OfficerId;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -44,16 +45,6 @@ impl LeaseClock {
 pub(crate) struct Ended {
     pub(crate) officer: OfficerId,
     pub(crate) file: String,
-}
-
-/// For how long a contact lets an officer read on.
-pub(super) fn lease_ms() -> u64 {
-    // The simulated people read their notebooks after 400 days: leases have tests of their own.
-    #[cfg(feature = "simulation")]
-    if crate::simulation::has_begun() {
-        return u64::from(u32::MAX) * 1000;
-    }
-    daftar_core::authorize::LEASE_MS
 }
 
 impl Keyring {
@@ -155,7 +146,7 @@ impl Keyring {
         }
         // A door from before leases were kept begins one.
         let begin = "UPDATE door SET lease_until_ms = ?1 WHERE lease_until_ms IS NULL";
-        self.db.write(|tx| Ok(tx.execute(begin, [int(now_ms.saturating_add(lease_ms()))]).map(drop)?))?;
+        self.db.write(|tx| Ok(tx.execute(begin, [int(now_ms.saturating_add(LEASE_MS))]).map(drop)?))?;
         let conn = self.conn();
         let mut rows = conn.prepare_cached("SELECT officer, file FROM door WHERE key IS NOT NULL AND lease_until_ms <= ?1")?;
         let ended = rows.query_map([int(now_ms)], |r| Ok(Ended { officer: OfficerId(r.get(0)?), file: r.get(1)? }))?;
@@ -193,7 +184,7 @@ fn renew(conn: &Connection, officer: &OfficerId, hq_time_ms: u64, grants: &BTree
             until_ms.map(int)
         ])?;
     }
-    let lease = int(hq_time_ms.saturating_add(lease_ms()));
+    let lease = int(hq_time_ms.saturating_add(LEASE_MS));
     conn.execute("UPDATE door SET lease_until_ms = min(?2, coalesce(until_ms, ?2)) WHERE officer = ?1", params![officer.0, lease])?;
     Ok(())
 }

@@ -43,6 +43,9 @@ pub(crate) use revoke::Revoked;
 const MIGRATIONS: &[M<'static>] =
     &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql")), M::up(include_str!("4.sql"))];
 
+/// The setting that names the device's team.
+const TEAM: &str = "device team";
+
 /// What protects the device's own private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
@@ -189,7 +192,15 @@ impl Keyring {
                 e.digit
             ],
         )?;
+        // Whoever is enrolled first makes the device his team's: there its digit is its own.
+        let team = e.team.as_deref().unwrap_or_default();
+        conn.execute("INSERT OR IGNORE INTO setting(k, v) VALUES (?1, ?2)", [TEAM, team])?;
         Ok(())
+    }
+
+    /// The team within which the device's digit is its own. `None`: none, or the device was enrolled before that was written down.
+    pub(crate) fn team(&self) -> Result<Option<String>> {
+        Ok(self.setting(TEAM)?.filter(|t| !t.is_empty()))
     }
 
     /// The device, once somebody is enrolled.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::Action;
 use daftar_core::record::Kind;
-use daftar_wire::message::Revocation;
+use daftar_wire::message::{Access, Revocation};
 
 use super::reference::Held;
 use super::simulated::{Weather, sync_locked, sync_store};
@@ -180,6 +180,58 @@ fn a_locked_device_purges_what_its_outbox_has_brought_home_and_keeps_what_a_cras
     drop(store);
     sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
     assert!(!is_there(dir.path(), &team));
+}
+
+#[test]
+fn a_compartment_that_is_taken_while_its_heads_are_compared_fails_no_sync() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+    let store = unlock(&device, &a);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    store.save(&stop_in(MOI, 1, "01 A 123 BC", "Yusupov")).expect("saved");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    store.suspect(&c(MOI)).expect("noted");
+    revoke(&hq, &held, 1, MOI);
+    let done = sync_store(&hq, &held, &store, Weather::default()).expect("what is gone is compared no more");
+    assert_eq!(done.waiting, 0);
+    assert!(!store.compartments().contains(&c(MOI)), "it is taken");
+}
+
+#[test]
+fn an_earlier_revocation_in_the_past_that_comes_takes_nothing_from_who_was_let_in_again() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM]);
+    let store = unlock(&device, &a);
+    store.grant_notice(&c(MOI), Access { read: true, write: true }).expect("let in");
+    let taken = hq.grant_said(&c(MOI), officer_id(1), None, false);
+    store.apply(&c(MOI), &[taken], None).expect("applied");
+    assert!(store.authorize(Action::Read, &c(MOI)).is_ok(), "what follows in the feed is taken");
+    let end = store.cursor(&c(MOI)).expect("read").expect("one");
+    store.apply(&c(MOI), &[], Some(&end)).expect("applied");
+    assert!(store.authorize(Action::Read, &c(MOI)).is_err(), "at the end of the feed its last word counts");
+}
+
+#[test]
+fn a_record_number_is_given_once_in_another_teams_compartment_and_after_a_purge() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, "team/imt-2"]);
+    let store = unlock(&device, &a);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let number = |n: u8, compartment: &str| {
+        let saved = store.save(&stop_in(compartment, n, "01 A 123 BC", "Yusupov")).expect("saved");
+        saved.number.expect("it has a number")
+    };
+    assert_eq!(number(1, TEAM), "IMT-1-2026-100001");
+    assert_eq!(number(2, "team/imt-2"), "IMT-2-IMT-1-2026-100001", "a device of that team has the same digit");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    revoke(&hq, &held, 1, TEAM);
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    assert!(!store.compartments().contains(&c(TEAM)), "it is purged, and its count with it");
+    store.grant_notice(&c(TEAM), Access { read: true, write: true }).expect("let in again");
+    assert_ne!(number(3, TEAM), "IMT-1-2026-100001", "the past has not come yet, and the number is not given twice");
 }
 
 #[test]

@@ -198,7 +198,12 @@ impl Hq {
 
     /// Headquarters' grant to an officer, as an item of the compartment that it opens.
     pub fn grant_item(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>) -> AppliedItem {
-        self.grant_items(compartment, &[Granting { officer, read: true, until_ms, active: true }])
+        self.grant_said(compartment, officer, until_ms, true)
+    }
+
+    /// The same, or that it is taken back.
+    pub fn grant_said(&self, compartment: &Compartment, officer: OfficerId, until_ms: Option<u64>, active: bool) -> AppliedItem {
+        self.grant_items(compartment, &[Granting { officer, read: true, until_ms, active }])
     }
 
     /// Headquarters' grants in a compartment, as one item of it.

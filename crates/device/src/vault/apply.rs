@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::page::{Done, Page, Via};
-use super::{Store, cursor, held, repair, stream};
+use super::{Store, cursor, held, repair, stream, write};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -120,6 +120,9 @@ impl Store {
             Ok(done)
         })?;
         self.after(c, &done)?;
+        if end.is_some() && write(&self.let_in).remove(c) {
+            self.refresh_grant(c)?;
+        }
         Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
     }
 

@@ -7,16 +7,19 @@ use std::sync::atomic::Ordering;
 use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use daftar_wire::message::Reopened;
+use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::apply::Readable;
 use super::closing::{Closed, Why};
-use super::file::{At, Vault};
+use super::file::{At, Vault, meta, set_meta};
 use super::page::{Page, Via};
 use super::{Store, log, read, stream, write};
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Keyring};
 
+/// Set in a file whose records number a series of their own.
+const OWN_SERIES: &str = "own series";
 /// Captured records number a series of their own: the count of the compartment's file cannot be read.
 const SERIES: u32 = 10_000;
 
@@ -48,12 +51,17 @@ impl Store {
     }
 
     /// The device's digit in the numbers of records of this file.
-    pub(super) fn series(&self, c: &Compartment, own: &stream::StreamRow) -> u32 {
-        if !self.is_closed(c) {
-            return self.digit.load(Ordering::Relaxed);
+    pub(super) fn series(&self, c: &Compartment, conn: &Connection, own: &stream::StreamRow) -> Result<u32> {
+        if !self.is_closed(c) && meta(conn, OWN_SERIES)?.is_none() {
+            return Ok(self.digit.load(Ordering::Relaxed));
         }
         let drawn = u16::from_be_bytes([own.incarnation.0[0], own.incarnation.0[1]]);
-        self.digit.load(Ordering::Relaxed).saturating_mul(SERIES).saturating_add(1000 + u32::from(drawn) % 9000)
+        Ok(self.digit.load(Ordering::Relaxed).saturating_mul(SERIES).saturating_add(1000 + u32::from(drawn) % 9000))
+    }
+
+    /// A file that was made behind enrolment: there may have been one before it, which was purged with its count.
+    pub(super) fn number_apart(&self, c: &Compartment) -> Result<()> {
+        self.within(c, |vault| vault.write(|tx| set_meta(tx, OWN_SERIES, &[1])))
     }
 
     /// What was saved where it captures is sealed before *saved* is said.

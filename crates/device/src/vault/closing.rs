@@ -76,6 +76,16 @@ pub(crate) fn purge(shared: &Shared, r: &Revoked, is_unsent: bool) -> Result<boo
     Ok(true)
 }
 
+/// So many files are sealed at the same time.
+fn sealers() -> usize {
+    // The outbox keeps the order in which they end: in a simulation, that of their names.
+    #[cfg(feature = "simulation")]
+    if crate::simulation::has_begun() {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, usize::from).min(SEALERS_MAX)
+}
+
 impl Store {
     /// The officer's compartments whose file is not open to him, each with why.
     pub fn closed_why(&self) -> Vec<(Compartment, Why)> {
@@ -157,7 +167,7 @@ impl Store {
                 done = done.and(sealed);
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(SEALERS_MAX).min(open_n.max(1));
+        let threads = sealers().min(open_n.max(1));
         let done = std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             others
@@ -173,6 +183,7 @@ impl Store {
         self.shared.keyring.note_revocation(r)?;
         if r.officer == self.officer() {
             write(&self.access).remove(&r.compartment);
+            write(&self.let_in).remove(&r.compartment);
             let vault = write(&self.vaults).remove(&r.compartment);
             let was_closed = write(&self.closed).remove(&r.compartment).is_some();
             if let Some(vault) = vault.filter(|_| !was_closed) {

@@ -63,6 +63,7 @@ impl Store {
     pub fn grant_notice(&self, c: &Compartment, access: Access) -> Result<()> {
         let now_ms = self.shared.lease_now_ms()?;
         self.shared.keyring.grant(&self.session, c, access, now_ms)?;
+        write(&self.let_in).insert(c.clone());
         write(&self.access).insert(c.clone(), Grant { read: access.read, write: access.write, until_ms: None });
         let back = write(&self.leaving).remove(c);
         if let Some(vault) = back {
@@ -73,6 +74,9 @@ impl Store {
             write(&self.closed).remove(c);
             if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
                 self.open_door(door, doors.len())?;
+                if !door.made && self.vault(c).is_ok() {
+                    self.number_apart(c)?;
+                }
             }
             // Its key has not been handed over: it stays closed, and all else goes on.
             if self.vault(c).is_err() {
@@ -96,7 +100,9 @@ impl Store {
             }
             let grant = granted(&conn, &self.session.officer.id, &self.info.server)?;
             drop(conn);
-            if let Some(grant) = grant
+            // The feed tells the past in its order: an earlier revocation comes before the grant that was just said.
+            let is_past = |grant: &Grant| !grant.read && read(&self.let_in).contains(c);
+            if let Some(grant) = grant.filter(|g| !is_past(g))
                 && write(&self.access).insert(c.clone(), grant) != Some(grant)
             {
                 self.shared.keyring.set_access(&self.session, vault.name(), c, grant)?;

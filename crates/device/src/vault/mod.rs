@@ -31,7 +31,7 @@ mod send;
 mod stream;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -134,6 +134,8 @@ pub struct Store {
     vaults: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     /// What he may do, by compartment: doors at first, grant records as they come.
     access: RwLock<BTreeMap<Compartment, Grant>>,
+    /// Where headquarters has just let the officer in and the past is on its way: what it says of earlier grants takes nothing from him.
+    let_in: RwLock<BTreeSet<Compartment>>,
     /// Compartments whose own file is not open, each with why. One that is in `vaults` too is open to what is written meanwhile alone.
     closed: RwLock<BTreeMap<Compartment, Closed>>,
     /// Compartments that headquarters took back, open to what is sent alone.
@@ -163,6 +165,7 @@ impl Store {
             info,
             vaults: RwLock::default(),
             access: RwLock::default(),
+            let_in: RwLock::default(),
             closed: RwLock::default(),
             leaving: RwLock::default(),
             directory: Directory::default(),

@@ -42,12 +42,15 @@ fn prefix(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// The next number of this kind: `IMT-3-2026-200001`. Agency and operation stand in it too, because each file counts for itself.
+/// The next number of this kind: `IMT-3-2026-200001`. Agency and operation stand in it too, because each file counts for itself; and `team`,
+/// the device's, where the compartment is another's, because only within its own team is the device's digit its own.
 pub(super) fn next(conn: &Connection, kind: Kind, compartment: &Compartment, team: Option<&str>, digit: u32, now_ms: u64) -> Result<Value> {
     let own = team.unwrap_or("hq");
     let series = match compartment.audience() {
-        Audience::Team(t) => t.to_owned(),
-        Audience::Agency(a, t) => format!("{t}-{}", a.code()),
+        Audience::Team(t) if t == own => t.to_owned(),
+        Audience::Team(t) => format!("{t}-{own}"),
+        Audience::Agency(a, t) if t == own => format!("{t}-{}", a.code()),
+        Audience::Agency(a, t) => format!("{t}-{}-{own}", a.code()),
         Audience::Operation(o) => format!("{own}-{o}"),
         Audience::Reference | Audience::Watchlist(_) | Audience::Hits(_) | Audience::Audit(_) => own.to_owned(),
     };

@@ -57,8 +57,12 @@ impl Store {
         self.within(c, |vault| vault.write(|tx| set_differs(tx, true)))
     }
 
-    /// After heads were compared: whether the compartment still differs from what headquarters last said of it.
+    /// After heads were compared: whether the compartment still differs from what headquarters last said of it. What was taken from the
+    /// officer meanwhile does not.
     pub fn compare(&self, c: &Compartment) -> Result<bool> {
+        if self.vault(c).is_err() {
+            return Ok(false);
+        }
         self.within(c, |vault| {
             vault.write(|tx| {
                 let at_hq = stream::digest_at_hq(tx)?;

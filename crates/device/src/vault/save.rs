@@ -168,9 +168,10 @@ impl Writing<'_> {
         let field = number::field(act.kind).filter(|path| numbered && !payload.set.contains_key(path));
         let given = match &field {
             Some(path) => {
-                let team = self.store.session.officer.team.as_deref();
-                let digit = self.store.series(self.compartment, &self.stream);
-                let given = number::next(self.conn, act.kind, self.compartment, team, digit, self.now_ms)?;
+                let keyring = &self.store.shared.keyring;
+                let team = keyring.team()?.or_else(|| self.store.session.officer.team.clone());
+                let digit = self.store.series(self.compartment, self.conn, &self.stream)?;
+                let given = number::next(self.conn, act.kind, self.compartment, team.as_deref(), digit, self.now_ms)?;
                 payload.set.insert(path.clone(), given.clone());
                 Some(given)
             }

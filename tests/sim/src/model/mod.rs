@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daftar_core::change::Op;
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::{ChangeName, DeviceId, RecordId};
+use daftar_core::ids::{ChangeName, DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 
@@ -24,6 +24,8 @@ pub struct Fact {
     pub record: RecordId,
     /// The record's kind.
     pub kind: Kind,
+    /// Who made it.
+    pub author: OfficerId,
     /// On which device it was made.
     pub device: DeviceId,
     /// What it does.

@@ -12,16 +12,21 @@ fn copied(world: &World) -> usize {
     world.tablets.iter().filter(|t| t.was_copied).count()
 }
 
+/// Somebody on it was given or refused something: one copy's word that it purged counts for the other, which then hears of it no more.
+fn is_touched(world: &World, t: usize) -> bool {
+    world.policy.touched().iter().any(|(officer, _)| world.tablets[t].people.iter().any(|p| p.id == *officer))
+}
+
 pub fn can_take(world: &World, t: usize) -> bool {
     world.tablets[t].backup.is_none() && !world.tablets[t].was_copied
 }
 
 pub fn can_put_back(world: &World, t: usize) -> bool {
-    world.tablets[t].backup.is_some() && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
+    world.tablets[t].backup.is_some() && !is_touched(world, t) && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
 }
 
 pub fn can_clone(world: &World, t: usize) -> bool {
-    world.clones == 0 && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
+    world.clones == 0 && !is_touched(world, t) && !world.tablets[t].was_copied && copied(world) < COPIES_MAX
 }
 
 /// A copy of the folder is taken.
@@ -40,6 +45,7 @@ pub fn put_back(world: &mut World, t: usize) -> Checked {
     let gone: Vec<_> = tablet.disk.own.difference(&disk.own).copied().collect();
     tablet.put_back(image, disk)?;
     tablet.was_copied = true;
+    tablet.doubt_leases();
     gone.iter().for_each(|name| world.model.lose(*name));
     world.happened(Fault::PutBack);
     world.say(t, &format!("is put back, {} saves went with the disk", gone.len()));

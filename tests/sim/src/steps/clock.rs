@@ -19,6 +19,7 @@ pub fn jump(world: &mut World, t: usize) -> Checked {
     };
     let tablet = world.tablet(t)?;
     (tablet.skew_ms, tablet.drift_ppm) = (skew_ms, drift_ppm);
+    tablet.doubt_leases();
     world.set_clocks();
     fault.into_iter().for_each(|f| world.happened(f));
     world.say(t, &format!("has its clock {what}"));

@@ -7,6 +7,7 @@ mod element;
 mod form;
 mod hq;
 mod person;
+mod policy;
 mod process;
 mod record;
 mod refused;
@@ -59,6 +60,10 @@ pub enum Step {
     PutBack,
     /// The folder is copied and both run.
     Clone,
+    /// Headquarters gives an officer a compartment.
+    Grant,
+    /// It takes one from him.
+    Revoke,
     /// Headquarters restarts.
     ServerRestart,
     /// Headquarters' clock jumps.
@@ -66,7 +71,7 @@ pub enum Step {
 }
 
 /// Every step with its weight: how often it comes beside the others that are possible.
-const ALL: [(Step, u64); 21] = [
+const ALL: [(Step, u64); 23] = [
     (Step::Create, 160),
     (Step::Amend, 200),
     (Step::Element, 90),
@@ -84,8 +89,10 @@ const ALL: [(Step, u64); 21] = [
     (Step::Absence, 1),
     (Step::Rogue, 12),
     (Step::Backup, 6),
-    (Step::PutBack, 2),
-    (Step::Clone, 1),
+    (Step::PutBack, 20),
+    (Step::Clone, 2),
+    (Step::Grant, 6),
+    (Step::Revoke, 5),
     (Step::ServerRestart, 8),
     (Step::ServerClock, 3),
 ];
@@ -101,7 +108,7 @@ impl Step {
             Self::Change => person::can_change(world, t),
             Self::Kill => true,
             Self::Sync => sync::can(world, t),
-            Self::Clock | Self::Rogue | Self::ServerRestart | Self::ServerClock => true,
+            Self::Grant | Self::Revoke | Self::Clock | Self::Rogue | Self::ServerRestart | Self::ServerClock => true,
             Self::Absence => absence::can(world, t),
             Self::Backup => backup::can_take(world, t),
             Self::PutBack => backup::can_put_back(world, t),
@@ -130,6 +137,8 @@ impl Step {
             Self::Backup => backup::take(world, t),
             Self::PutBack => backup::put_back(world, t),
             Self::Clone => backup::clone(world, t),
+            Self::Grant => policy::grant(world, t),
+            Self::Revoke => policy::revoke(world, t),
             Self::ServerRestart => hq::restart(world, t),
             Self::ServerClock => hq::clock(world, t),
         }
@@ -145,6 +154,9 @@ pub fn act(world: &mut World) -> Checked {
     }
     let here: Vec<usize> = (0..world.tablets.len()).filter(|t| world.tablets[*t].away == 0).collect();
     let Some(t) = world.rng.pick(&here).copied() else { return Ok(()) };
+    if world.tablets[t].unlocked.is_some() {
+        world.check_leases(t)?;
+    }
     let possible: Vec<(Step, u64)> = ALL.into_iter().filter(|(step, _)| step.is_possible(world, t)).collect();
     let mut at = world.rng.below(possible.iter().map(|p| p.1).sum());
     for (step, weight) in possible {

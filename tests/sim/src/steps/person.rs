@@ -1,6 +1,7 @@
 //! Officers come and go on a device. Never uses a wrong PIN.
 
 use daftar_device::Store;
+use daftar_device::vault::Why;
 use std::sync::Arc;
 
 use crate::broken::Checked;
@@ -34,13 +35,14 @@ pub fn unlock_any(world: &mut World, t: usize) -> Checked {
 /// This officer unlocks.
 pub fn unlock(world: &mut World, t: usize, person: usize) -> Checked<Arc<Store>> {
     let store = world.tablet(t)?.unlock(person)?;
-    let closed = store.closed().len();
-    if closed > 0 {
+    let closed = store.closed_why();
+    if closed.iter().any(|(_, why)| *why == Why::Waits) {
         // His colleague has not unlocked since he was enrolled.
         world.happened(Fault::DoorWaits);
     }
-    let open = store.compartments().len();
-    world.say(t, &format!("unlocks, {open} open, {closed} closed"));
+    world.check_leases(t)?;
+    let open = world.tablets[t].open().len();
+    world.say(t, &format!("unlocks, {open} open, {} closed", closed.len()));
     Ok(store)
 }
 

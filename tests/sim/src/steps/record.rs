@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use daftar_core::authorize::Action;
 use daftar_core::change::{Op, PARENTS_MAX};
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, RecordId};
@@ -10,7 +11,7 @@ use daftar_core::record::Kind;
 use daftar_core::value::{ELEMENT_REMOVED, ElementKey, Path, Value};
 use daftar_device::vault::Act;
 
-use super::save::save;
+use super::save::{capture, save};
 use crate::broken::Checked;
 use crate::content;
 use crate::fault::Fault;
@@ -19,16 +20,19 @@ use crate::world::World;
 /// Officers mostly touch the records of the last days.
 const HOT: usize = 10;
 
-/// The compartments that the unlocked officer writes and that are open.
+/// The compartments that the unlocked officer may write, as far as the device has heard.
+fn places(world: &World, t: usize) -> Vec<Compartment> {
+    world.tablets[t].store().map(|store| store.allowed(Action::Write)).unwrap_or_default()
+}
+
+/// Those of them that are open.
 fn writes(world: &World, t: usize) -> Vec<Compartment> {
-    let tablet = &world.tablets[t];
-    let (Some(store), Some(person)) = (tablet.store(), tablet.person()) else { return Vec::new() };
-    let open = store.compartments();
-    person.may_write().into_iter().filter(|c| open.contains(c)).collect()
+    let open = world.tablets[t].open();
+    places(world, t).into_iter().filter(|c| open.contains(c)).collect()
 }
 
 pub fn can_create(world: &World, t: usize) -> bool {
-    !writes(world, t).is_empty()
+    !places(world, t).is_empty()
 }
 
 pub fn can_act(world: &World, t: usize) -> bool {
@@ -67,7 +71,7 @@ pub fn parents(world: &mut World, t: usize, c: &Compartment, record: &RecordId, 
 }
 
 pub fn create(world: &mut World, t: usize) -> Checked {
-    let places = writes(world, t);
+    let places = places(world, t);
     let Some(c) = world.rng.pick(&places).cloned() else { return Ok(()) };
     let Some(kind) = world.rng.pick(content::kinds(&c)).copied() else { return Ok(()) };
     let parent = world.model.facts().find(|f| f.compartment == c && f.kind == Kind::Seizure).map(|f| f.record);
@@ -75,7 +79,8 @@ pub fn create(world: &mut World, t: usize) -> Checked {
     let now = world.tablets[t].device().now_ms();
     let set = content::record(kind, &team, parent, now, &mut world.rng);
     let record = world.tablets[t].device().new_record()?;
-    save(world, t, &Act::create(c, kind, record, set)).map(drop)
+    let act = Act::create(c, kind, record, set);
+    if world.tablets[t].open().contains(&act.compartment) { save(world, t, &act).map(drop) } else { capture(world, t, &act) }
 }
 
 pub fn amend(world: &mut World, t: usize) -> Checked {

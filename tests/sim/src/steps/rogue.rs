@@ -33,8 +33,8 @@ fn value(world: &mut World) -> BTreeMap<Path, Value> {
 
 fn fact(c: &Compartment, header: &Header, name: ChangeName, set: BTreeMap<Path, Value>, is_poison: bool) -> Fact {
     let parents: BTreeSet<ChangeName> = header.parents.iter().copied().collect();
-    let (record, kind, device, op) = (header.record, header.kind, header.device, header.op);
-    Fact { name, compartment: c.clone(), record, kind, device, op, parents, set, is_poison }
+    let (record, kind, author, device, op) = (header.record, header.kind, header.author, header.device, header.op);
+    Fact { name, compartment: c.clone(), record, kind, author, device, op, parents, set, is_poison }
 }
 
 fn send(world: &mut World, c: &Compartment, entries: Vec<Entry>, what: &str) -> Checked {

@@ -1,0 +1,96 @@
+//! What headquarters gives and takes: grants in further compartments, to read or to write, and revocations, unsent work or not. Never tells a
+//! device: that hears of it at its next contact.
+
+use std::collections::BTreeSet;
+
+use daftar_core::authorize::Grant;
+use daftar_core::compartment::{Agency, Compartment};
+
+use crate::broken::{Broken, Checked};
+use crate::fault::Fault;
+use crate::hq::Person;
+use crate::policy::May;
+use crate::world::World;
+
+/// So many grants that a role brings are taken at the same time: the teams must go on to meet.
+const TAKEN_MAX: usize = 4;
+
+/// One of the device's officers, of those who are on no copied disk.
+fn officer(world: &mut World, t: usize) -> Option<Person> {
+    let copied: BTreeSet<_> = world.tablets.iter().filter(|t| t.was_copied).flat_map(|t| t.people.iter().map(|p| p.id)).collect();
+    let people: Vec<Person> = world.tablets[t].people.iter().filter(|p| !copied.contains(&p.id)).cloned().collect();
+    world.rng.pick(&people).cloned()
+}
+
+/// An officer gets something that he has not, or not so.
+pub fn grant(world: &mut World, t: usize) -> Checked {
+    let Some(person) = officer(world, t) else { return Ok(()) };
+    let may = May { read: true, write: world.rng.in_hundred(70) };
+    let wanted: Vec<Compartment> = all()?.into_iter().filter(|c| world.policy.may(&person.id, c) != Some(may)).collect();
+    let missing: Vec<Compartment> = person.may_write().into_iter().filter(|c| wanted.contains(c)).collect();
+    // What a role brings and was taken is given back sooner or later.
+    let from = if missing.is_empty() || world.rng.in_hundred(40) { wanted } else { missing };
+    let Some(c) = world.rng.pick(&from).cloned() else { return Ok(()) };
+    let may = if person.may_write().contains(&c) { May { read: true, write: true } } else { may };
+    world.hq.grant(&person, &c, Grant { read: may.read, write: may.write, until_ms: None })?;
+    let fault = match (may.write, world.policy.was_revoked(&person.id, &c)) {
+        (_, true) => Fault::GrantedAgain,
+        (false, false) => Fault::GrantedToRead,
+        (true, false) => Fault::Granted,
+    };
+    world.happened(fault);
+    world.policy.grant(person.id, &c, may);
+    touched(world, &person, &c);
+    let how = if may.write { "write" } else { "read" };
+    world.say(t, &format!("{} is given {c} to {how}", person.handle));
+    Ok(())
+}
+
+/// An officer loses something.
+pub fn revoke(world: &mut World, t: usize) -> Checked {
+    let Some(person) = officer(world, t) else { return Ok(()) };
+    let by_role = person.may_write();
+    let may_take = taken(world) < TAKEN_MAX;
+    let has: Vec<Compartment> =
+        all()?.into_iter().filter(|c| world.policy.may(&person.id, c).is_some() && (may_take || !by_role.contains(c))).collect();
+    let Some(c) = world.rng.pick(&has).cloned() else { return Ok(()) };
+    let unsent = unsent(world, &person, &c)?;
+    world.hq.revoke(&person, &c)?;
+    world.happened(if unsent > 0 { Fault::RevokedUnsent } else { Fault::Revoked });
+    world.policy.revoke(person.id, &c);
+    touched(world, &person, &c);
+    world.say(t, &format!("{} has {c} no more, {unsent} changes are unsent", person.handle));
+    Ok(())
+}
+
+/// A device on which he is enrolled may purge the compartment now, or fetch it from its beginning.
+fn touched(world: &mut World, person: &Person, c: &Compartment) {
+    for tablet in world.tablets.iter_mut().filter(|t| t.people.contains(person)) {
+        tablet.may_lose.insert(c.clone());
+        // With the file goes the stamp after which its next one comes.
+        tablet.disk.stamps.remove(c);
+    }
+}
+
+/// Grants by role that are taken now.
+fn taken(world: &World) -> usize {
+    let people: Vec<&Person> = world.tablets.iter().flat_map(|t| &t.people).collect();
+    people.iter().flat_map(|p| p.may_write().into_iter().map(|c| (p.id, c))).filter(|(id, c)| world.policy.may(id, c).is_none()).count()
+}
+
+/// His changes there that headquarters has not.
+fn unsent(world: &World, person: &Person, c: &Compartment) -> Checked<usize> {
+    let at_hq = world.hq.counted(c)?;
+    let is_his = |f: &&crate::model::Fact| f.compartment == *c && f.author == person.id;
+    Ok(world.model.facts().filter(is_his).filter(|f| !at_hq.contains_key(&f.name) && !world.model.is_gone(&f.name)).count())
+}
+
+/// Every compartment in which officers of this world may be given something.
+fn all() -> Checked<BTreeSet<Compartment>> {
+    let mut names = vec!["operation/op-qorachiroq".to_owned(), "operation/op-shamol".to_owned()];
+    for team in ["imt-1", "imt-2", "imt-3"] {
+        names.push(format!("team/{team}"));
+        names.extend(Agency::ALL.iter().map(|a| format!("agency/{}/{team}", a.code())));
+    }
+    names.iter().map(|n| n.parse().map_err(|e| Broken(format!("`{n}`: {e}")))).collect()
+}
