@@ -12,6 +12,7 @@ mod golden;
 mod identity;
 mod kills;
 mod released;
+mod salvage;
 mod shared_device;
 mod unknown_fields;
 mod weak;
