@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 /// Damages one file after the other until it is that of a compartment as is wanted, and puts each back: the file and the compartment's name.
 fn file_of(device: &Device, is_wanted: &dyn Fn(&str) -> bool) -> (PathBuf, String) {
-    for file in std::fs::read_dir(device.home.join("vault")).expect("files").flatten().map(|f| f.path()) {
+    let files = std::fs::read_dir(device.home.join("vault")).expect("files").flatten().map(|f| f.path());
+    for file in files.filter(|f| f.extension().is_some_and(|e| e == "db")) {
         let whole = std::fs::read(&file).expect("read");
         let mut bytes = whole.clone();
         bytes[200] ^= 1;
