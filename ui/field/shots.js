@@ -27,6 +27,8 @@ function clipped() {
   }
   const doc = document.documentElement;
   if (doc.scrollWidth > doc.clientWidth) found.push(`page ${doc.scrollWidth}>${doc.clientWidth}`);
+  // The screens scroll within; a page that is longer than the window would carry the head away.
+  if (doc.scrollHeight > doc.clientHeight) found.push(`page ${doc.scrollHeight}>${doc.clientHeight} high`);
   return found;
 }
 
