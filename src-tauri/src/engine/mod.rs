@@ -17,10 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use daftar_core::ids::RecordId;
 use daftar_device::keyring::{OfficerEntry, PIN_CHARS_MIN, Protection as DeviceProtection};
-use daftar_device::sync::{self as exchange, Nudge};
+use daftar_device::sync::{self as exchange, Cancel, Nudge};
 use daftar_device::{Device, FILE_BYTES_MAX, PHOTO_BYTES_MAX, Store, read_code};
-
-use tokio::sync::Notify;
 
 use crate::dto::officer::{EnrolInput, OfficerCard, Protection};
 use crate::dto::settings::{Language, Settings, TextSize, Theme};
@@ -43,8 +41,8 @@ pub struct Engine {
     store: RwLock<Option<Arc<Store>>>,
     nudge: Nudge,
     running: AtomicBool,
-    /// Wakes the running exchange to stop.
-    stop: Notify,
+    /// Stops the exchange that runs.
+    stop: Mutex<Cancel>,
     tell: Mutex<Option<Tell>>,
     /// What corrections began from that are open and not yet kept.
     opened: Mutex<HashMap<RecordId, draft::Began>>,
@@ -59,7 +57,7 @@ impl Engine {
             store: RwLock::default(),
             nudge,
             running: AtomicBool::new(false),
-            stop: Notify::new(),
+            stop: Mutex::default(),
             tell: Mutex::default(),
             opened: Mutex::default(),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, SyncError, SyncReport, Transport};
+use daftar_device::sync::{self, AutoSync, Cancel, HttpTransport, LinkError, Progress, SyncError, SyncReport};
 use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
@@ -77,6 +77,7 @@ fn trouble(code: &str) -> SyncTrouble {
         "protocol" => SyncTrouble::TooOld,
         "storage_full" => SyncTrouble::StorageFull,
         "fork" => SyncTrouble::Forked,
+        "cancelled" => SyncTrouble::Stopped,
         _ => SyncTrouble::Unexpected,
     }
 }
@@ -120,11 +121,16 @@ impl Engine {
         })
     }
 
-    /// Stops the exchange that runs, if one does: as if the link broke here.
+    /// Stops the exchange that runs, if one does; what was heard is written down.
     pub fn stop_sync(&self) {
-        if self.is_running() {
-            self.stop.notify_waiters();
-        }
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+    }
+
+    /// A new exchange's own word to stop.
+    fn stoppable(&self) -> Cancel {
+        let cancel = Cancel::default();
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = cancel.clone();
+        cancel
     }
 
     /// Exchanges now, unless an exchange runs; how it ended is in the strip.
@@ -143,7 +149,7 @@ impl Engine {
             return None;
         }
         let outcome = match HttpTransport::new(&info) {
-            Ok(transport) => sync::run_locked(device, &transport, &|_| {}).await,
+            Ok(transport) => sync::run_locked_until(device, &transport, &|_| {}, &self.stoppable()).await,
             Err(e) => Err(e.into()),
         };
         self.running.store(false, Ordering::Release);
@@ -161,30 +167,20 @@ impl Engine {
             return None;
         }
         self.tell_strip();
-        let transport = HttpTransport::new(store.device());
         let progress = |p: Progress| {
-            let (bytes_up, bytes_down) = transport.as_ref().map_or((0, 0), Transport::counted);
             self.tell(WatchEvent::Progress(SyncProgress {
                 sent: count(p.receipted),
                 to_send: count(p.to_send),
                 received: count(p.received),
-                bytes_up,
-                bytes_down,
+                bytes_up: p.bytes_up,
+                bytes_down: p.bytes_down,
             }));
         };
-        let outcome = match &transport {
-            Ok(transport) => tokio::select! {
-                outcome = sync::run(&store, transport, &progress) => Some(outcome),
-                () = self.stop.notified() => None,
-            },
-            Err(e) => Some(Err(e.clone().into())),
+        let outcome = match HttpTransport::new(store.device()) {
+            Ok(transport) => sync::run_until(&store, &transport, &progress, &self.stoppable()).await,
+            Err(e) => Err(e.into()),
         };
         self.running.store(false, Ordering::Release);
-        let Some(outcome) = outcome else {
-            self.remember_row(Some(SyncTrouble::Stopped), 0, 0, 0);
-            self.tell_strip();
-            return None;
-        };
         self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a sync did not finish");

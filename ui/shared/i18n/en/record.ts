@@ -7,7 +7,6 @@ export const record = {
   "photo.empty_title": "No photos yet",
   "photo.empty_text": "A photo is kept encrypted on this device and goes to headquarters after the records.",
   "photo.draft_text": "Photos are kept at once and become part of the record when it is saved.",
-  "photo.after_save": "Photos can be added once this is saved, on the record’s page.",
   "photo.here": "On this device",
   "photo.at_hq": "At headquarters",
   "photo.not_at_hq": "Not at headquarters yet",

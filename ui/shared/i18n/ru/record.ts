@@ -10,7 +10,6 @@ export const record: Translated<typeof en, "ru"> = {
   "photo.empty_title": "Фото пока нет",
   "photo.empty_text": "Фото хранится на устройстве зашифрованным и уходит в штаб после записей.",
   "photo.draft_text": "Фото записывается сразу и войдёт в запись при сохранении.",
-  "photo.after_save": "Фото можно добавить после сохранения, на странице записи.",
   "photo.here": "На этом устройстве",
   "photo.at_hq": "В штабе",
   "photo.not_at_hq": "В штабе ещё нет",

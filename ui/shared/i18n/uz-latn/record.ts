@@ -10,7 +10,6 @@ export const record: Translated<typeof en, "uz"> = {
   "photo.empty_title": "Hali surat yo‘q",
   "photo.empty_text": "Surat qurilmada shifrlangan holda saqlanadi va yozuvlardan keyin shtabga ketadi.",
   "photo.draft_text": "Surat darrov saqlanadi va yozuv saqlanganda uning qismiga aylanadi.",
-  "photo.after_save": "Suratni saqlagandan keyin, yozuv sahifasida qo‘shish mumkin.",
   "photo.here": "Shu qurilmada",
   "photo.at_hq": "Shtabda",
   "photo.not_at_hq": "Hali shtabda emas",
