@@ -236,7 +236,10 @@ impl Link {
                     frames.swap(i, rng.place(i + 1));
                 }
                 let whole = [vec![hello], frames, vec![end]].concat().concat();
-                self.say(self.serve(&whole).await?, to).await
+                let mut answers = self.serve(&whole).await?;
+                // The device writes receipts down at once and what is wanted behind its pages: said between them, the two would race.
+                answers.sort_by_key(|a| !matches!(a, Answer::Receipt(_) | Answer::Short(_)));
+                self.say(answers, to).await
             }
             Plan::AlteredQuestion { segment, byte } => self.say(self.serve(&altered(frames, segment, byte)).await?, to).await,
             Plan::AlteredAnswer { answer, byte } => {
