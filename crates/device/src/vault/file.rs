@@ -96,6 +96,10 @@ impl Vault {
                 params![device.0, stream.incarnation.0, stream.start().0],
             )?;
         }
+        if at.make {
+            // The system may show of a file what a disk that failed never took, and does not write it twice: here all of it is written once more.
+            conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         let again = (path.clone(), key.clone());
         let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
         let vault = Self { path, db: Database::over(conn, home.reserve().clone(), open), dirty: AtomicBool::new(false) };
