@@ -119,6 +119,24 @@ fn a_cursor_ends_where_the_feeds_chain_is_known_whatever_was_refused() {
 }
 
 #[test]
+fn what_a_feed_says_again_from_its_beginning_moves_no_cursor_back() {
+    let mut hq = Hq::new();
+    let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));
+    let team = c("team/imt-1");
+    b.store.apply(&c("reference"), &[hq.reference()], None).expect("applied");
+    let said = |n: u8| {
+        a.store.save(&stop(n, "x", "y")).expect("saved");
+        AppliedItem { from: u64::from(n), n: u64::from(n), chain: [n; 8], ..items(&a.store, &team).remove(0) }
+    };
+    let (one, two) = (said(1), said(2));
+    b.store.apply(&team, &[one.clone(), two], None).expect("applied");
+    // Asked for by a colleague whose own word of it was older, and cut after the first.
+    b.store.apply(&team, &[one], None).expect("applied");
+    let cursor = b.store.cursor(&team).expect("read").expect("one");
+    assert_eq!((cursor.ranges, cursor.chain), (vec![(1, 2)], [2; 8]), "else headquarters takes itself to be set back");
+}
+
+#[test]
 fn what_is_ruled_out_does_not_count_and_counts_again_when_the_ruling_is_revised() {
     let mut hq = Hq::new();
     let (a, b) = (hq.tablet(1, &["team/imt-1"]), hq.tablet(2, &["team/imt-1"]));

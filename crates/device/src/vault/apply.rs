@@ -172,11 +172,14 @@ impl Store {
             return Ok((done, refused, self.keep_carried(tx, c, at, end)?));
         }
         if let Some(last) = items.last() {
+            // What is said again, since another officer was away, may lie before where the file is already.
+            let is_end = |n: u64| ranges.last().is_some_and(|r| r.1 == n);
+            let chain = chains.iter().rev().find(|(n, _)| is_end(*n)).map_or(last.chain, |(_, chain)| *chain);
             let cursor = Cursor {
                 compartment: c.clone(),
                 epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
                 ranges,
-                chain: last.chain,
+                chain,
                 digest: stream::digest_at_hq(tx)?,
             };
             cursor::set_holes(tx, &holes)?;
