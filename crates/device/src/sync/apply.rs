@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::Road;
 use crate::Error;
-use crate::vault::{AppliedItem, Store, Taken, Via};
+use crate::vault::{AppliedItem, Refusal, Store, Taken, Via};
 
 /// Compartments that are written at the same time.
 const WRITERS: usize = 2;
@@ -147,10 +147,6 @@ impl Writers {
 }
 
 fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Road) -> Result<(), Error> {
-    let apply = |c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>| match road {
-        Road::Link => store.apply(c, items, end),
-        Road::Pack { .. } => store.apply_carried(c, items, end),
-    };
     match job {
         Job::Receipt { held: r, bytes, recalled } => match store.receipted(&r, &bytes) {
             Ok(Taken::Changes(n)) if r.stream.device == store.device().id => {
@@ -180,15 +176,19 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Ro
             }
         }
         Job::Page(compartment, items) => {
-            let applied = apply(&compartment, &items, None)?;
+            let applied = store.apply(&compartment, &items, None)?;
             written.refused += applied.refused.len() as u64;
             tally.received.fetch_add(applied.changes, Ordering::Relaxed);
-            for refusal in &applied.refused {
-                tracing::warn!(compartment = %compartment, ?refusal, "an entry of the feed was not taken; it is asked for again");
+            for Refusal { n, stream: _, why } in applied.refused {
+                match road {
+                    Road::Link => tracing::error!(%compartment, n, why, "an entry of the feed was not taken; it is asked for again"),
+                    // It goes on from where this device stood when it asked.
+                    Road::Pack { .. } => tracing::info!(%compartment, n, why, "an entry of a pack does not fit here"),
+                }
             }
         }
         Job::End(cursor) => {
-            if apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
+            if store.apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
                 tracing::warn!(compartment = %cursor.compartment, "headquarters' digest is another; heads are compared");
             }
         }

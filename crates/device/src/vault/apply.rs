@@ -63,20 +63,11 @@ pub struct Applied {
     pub refused: Vec<Refusal>,
 }
 
-/// By which road an entry of a feed came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Road {
-    /// It goes on from where this device stood a moment ago.
-    Link,
-    /// It goes on from where this device stood when it asked.
-    Pack,
-}
-
-/// Where a page of a pack leads to.
+/// Where a page leads to.
 struct Reached {
-    known: Option<Cursor>,
     ranges: cursor::Ranges,
     holes: cursor::Ranges,
+    /// Of these numbers the feed's chain is known.
     chains: Vec<(u64, [u8; 8])>,
 }
 
@@ -87,18 +78,9 @@ pub(super) struct Readable {
 }
 
 impl Store {
-    /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards.
+    /// Applies entries of a compartment's feed in their order, and `end`, where the server says that this device stands afterwards. They may be
+    /// late, and need not go on from where it stands: what fits is taken, and the cursor says what is here and no more.
     pub fn apply(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
-        self.apply_by(c, items, end, Road::Link)
-    }
-
-    /// The same of what a courier brought: it may be late, and need not go on from where this device stands. What fits is taken, and the cursor
-    /// says what is here and no more.
-    pub fn apply_carried(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>) -> Result<Applied> {
-        self.apply_by(c, items, end, Road::Pack)
-    }
-
-    fn apply_by(&self, c: &Compartment, items: &[AppliedItem], end: Option<&Cursor>, road: Road) -> Result<Applied> {
         let nothing = Applied { changes: 0, digest: Digest([0; 32]), end_mismatch: false, refused: Vec::new() };
         // What is closed is asked for again when its key has been handed over, or its file is whole; what was taken back is not.
         if self.vault(c).is_err() || self.is_closed(c) {
@@ -111,7 +93,7 @@ impl Store {
         }
         let erases = |i: &AppliedItem| matches!(&i.what, AppliedWhat::Rulings(v) if v.rulings.iter().any(|r| r.verdict == Verdict::Erased));
         let (done, refused, end_mismatch) = self.within(c, |vault| {
-            let done = vault.write(|tx| self.take_page(tx, c, items, segments, end, road))?;
+            let done = vault.write(|tx| self.take_page(tx, c, items, segments, end))?;
             if items.iter().any(erases) {
                 // What was erased shall not stay in the log of writes either, nor its photos in their folder.
                 vault.empty_log()?;
@@ -134,92 +116,59 @@ impl Store {
         items: &[AppliedItem],
         segments: Vec<Option<Readable>>,
         end: Option<&Cursor>,
-        road: Road,
     ) -> Result<(Done, Vec<Refusal>, bool)> {
         let mut page = Page::begin(tx, c, Via::Headquarters, self.info.id)?;
-        let known = match road {
-            Road::Link => cursor::cursor(tx)?,
-            // In another life the numbers stand for something else.
-            Road::Pack => cursor::cursor(tx)?.filter(|k| k.epoch == self.epoch()),
-        };
-        let mut ranges = known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default();
-        let mut holes = cursor::holes(tx)?;
+        // In another life of the server the numbers stand for something else.
+        let known = cursor::cursor(tx)?.filter(|k| k.epoch == self.epoch());
         let mut refused = Vec::new();
-        // Of these numbers the feed's chain is known.
-        let mut chains: Vec<(u64, [u8; 8])> = known.iter().filter_map(|k| Some((k.ranges.last()?.1, k.chain))).collect();
+        let mut at = Reached {
+            ranges: known.as_ref().map(|k| k.ranges.clone()).unwrap_or_default(),
+            holes: if known.is_some() { cursor::holes(tx)? } else { Vec::new() },
+            chains: known.iter().filter_map(|k| Some((k.ranges.last()?.1, k.chain))).collect(),
+        };
         for (item, segment) in items.iter().zip(segments) {
             let outcome = match (&item.what, segment) {
                 (AppliedWhat::Segment(_), Some(readable)) => page.segment(readable)?,
                 (AppliedWhat::Segment(_), None) => Err((None, "malformed")),
-                (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict, known.as_ref()) => page.rulings(&verdict.rulings).map(Ok)?,
+                (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict) => page.rulings(&verdict.rulings).map(Ok)?,
                 (AppliedWhat::Rulings(_), _) => Err((None, "bad_signature")),
             };
-            cursor::take_out(&mut holes, (item.from, item.n));
-            cursor::add(&mut ranges, (item.from, item.n));
-            chains.push((item.n, item.chain));
+            cursor::take_out(&mut at.holes, (item.from, item.n));
+            cursor::add(&mut at.ranges, (item.from, item.n));
+            at.chains.push((item.n, item.chain));
             if let Err((stream, why)) = outcome {
-                match road {
-                    Road::Link => tracing::error!(compartment = %c, n = item.n, why, "an entry of the feed was not taken"),
-                    Road::Pack => tracing::warn!(compartment = %c, n = item.n, why, "an entry of a pack was not taken"),
-                }
-                cursor::add(&mut holes, (item.n, item.n));
+                cursor::add(&mut at.holes, (item.n, item.n));
                 refused.push(Refusal { n: item.n, stream, why });
             }
         }
         let done = page.merge()?;
-        if road == Road::Pack {
-            let at = Reached { known, ranges, holes, chains };
-            return Ok((done, refused, self.keep_carried(tx, c, at, end)?));
-        }
-        if let Some(last) = items.last() {
-            // What is said again, since another officer was away, may lie before where the file is already.
-            let is_end = |n: u64| ranges.last().is_some_and(|r| r.1 == n);
-            let chain = chains.iter().rev().find(|(n, _)| is_end(*n)).map_or(last.chain, |(_, chain)| *chain);
-            let cursor = Cursor {
-                compartment: c.clone(),
-                epoch: known.as_ref().map_or_else(|| *held(&self.epoch), |k| k.epoch),
-                ranges,
-                chain,
-                digest: stream::digest_at_hq(tx)?,
-            };
-            cursor::set_holes(tx, &holes)?;
-            cursor::set_cursor(tx, &without(cursor, &holes, &chains))?;
-        }
-        let mut end_mismatch = false;
-        if let Some(end) = end {
-            // Of a feed that may only be written to nothing is told, its digest neither.
-            end_mismatch = !end.ranges.is_empty() && stream::digest_at_hq(tx)? != end.digest;
-            repair::set_differs(tx, end_mismatch)?;
-            chains.extend(end.ranges.last().map(|r| (r.1, end.chain)));
-            cursor::set_cursor(tx, &without(end.clone(), &holes, &chains))?;
-        }
-        Ok((done, refused, end_mismatch))
+        let differs = self.reach(tx, c, known, at, end)?;
+        Ok((done, refused, differs))
     }
 
-    /// Keeps the cursor that what a courier brought leads to: what was here and what came, ending where the chain is known. True if that is
-    /// all that headquarters had, and it holds another log.
-    fn keep_carried(&self, tx: &Connection, c: &Compartment, at: Reached, end: Option<&Cursor>) -> Result<bool> {
-        let Reached { known, mut ranges, holes, mut chains } = at;
-        for range in end.iter().flat_map(|e| &e.ranges) {
-            cursor::add(&mut ranges, *range);
+    /// Keeps the cursor that a page leads to: what was here and what came, ending where the chain is known. True if that is all that
+    /// headquarters had, and it holds another log.
+    fn reach(&self, tx: &Connection, c: &Compartment, known: Option<Cursor>, mut at: Reached, end: Option<&Cursor>) -> Result<bool> {
+        if let Some(said) = end {
+            said.ranges.iter().for_each(|range| cursor::add(&mut at.ranges, *range));
+            at.chains.extend(said.ranges.last().map(|r| (r.1, said.chain)));
         }
-        chains.extend(end.iter().filter_map(|e| Some((e.ranges.last()?.1, e.chain))));
-        if ranges.is_empty() {
+        if at.ranges.is_empty() {
+            // Of a feed that may only be written to nothing is told, its digest neither; the cursor says that this was said.
             if let (None, Some(told)) = (known, end) {
                 cursor::set_cursor(tx, told)?;
             }
             return Ok(false);
         }
         let here = stream::digest_at_hq(tx)?;
-        let whole = end.filter(|e| e.ranges.last().is_some_and(|r| ranges == [(1, r.1)]) && holes.is_empty());
+        let whole = end.filter(|e| e.ranges.last().is_some_and(|r| at.ranges == [(1, r.1)]));
         let differs = whole.is_some_and(|e| e.digest != here);
         if whole.is_some() {
             repair::set_differs(tx, differs)?;
         }
         let digest = whole.map_or(here, |e| e.digest);
-        let cursor = Cursor { compartment: c.clone(), epoch: self.epoch(), ranges, chain: [0; 8], digest };
-        cursor::set_holes(tx, &holes)?;
-        cursor::set_cursor(tx, &known_part(cursor, &holes, &chains))?;
+        cursor::set_holes(tx, &at.holes)?;
+        cursor::set_cursor(tx, &at.cursor(c, self.epoch(), digest))?;
         Ok(differs)
     }
 
@@ -310,28 +259,26 @@ impl Store {
     }
 
     /// Whether headquarters signed the verdict, in any of its lives that this device can know of.
-    fn is_signed(&self, verdict: &FeedVerdict, cursor: Option<&Cursor>) -> bool {
-        let epochs: [Option<Epoch>; 3] = [cursor.map(|c| c.epoch), Some(*held(&self.epoch)), Some(self.info.epoch)];
+    fn is_signed(&self, verdict: &FeedVerdict) -> bool {
         let Ok(key) = self.info.server_key() else { return false };
-        epochs.iter().flatten().any(|epoch| verdict.verify(&key, epoch).is_ok())
+        [self.epoch(), self.info.epoch].iter().any(|epoch| verdict.verify(&key, epoch).is_ok())
     }
 }
 
-/// A cursor that leaves open what was refused. It ends where the feed's chain is known: one that ended elsewhere would look as if it were of
-/// another feed.
-fn without(cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
-    if holes.is_empty() { cursor } else { known_part(cursor, holes, chains) }
-}
-
-fn known_part(mut cursor: Cursor, holes: &cursor::Ranges, chains: &[(u64, [u8; 8])]) -> Cursor {
-    holes.iter().for_each(|hole| cursor::take_out(&mut cursor.ranges, *hole));
-    let is_in = |n: u64| cursor.ranges.iter().any(|r| (r.0..=r.1).contains(&n));
-    let (last, chain) = chains.iter().copied().filter(|c| is_in(c.0)).max().unwrap_or((0, [0; 8]));
-    cursor.ranges.retain(|r| r.0 <= last);
-    if let Some(range) = cursor.ranges.last_mut() {
-        range.1 = last;
+impl Reached {
+    /// The cursor that leaves open what was refused. It ends where the feed's chain is known: one that ended elsewhere would look as if it were
+    /// of another feed.
+    fn cursor(&self, c: &Compartment, epoch: Epoch, digest: Digest) -> Cursor {
+        let mut ranges = self.ranges.clone();
+        self.holes.iter().for_each(|hole| cursor::take_out(&mut ranges, *hole));
+        let is_in = |n: u64| ranges.iter().any(|r| (r.0..=r.1).contains(&n));
+        let (last, chain) = self.chains.iter().copied().filter(|c| is_in(c.0)).max().unwrap_or((0, [0; 8]));
+        ranges.retain(|r| r.0 <= last);
+        if let Some(range) = ranges.last_mut() {
+            range.1 = last;
+        }
+        Cursor { compartment: c.clone(), epoch, ranges, chain, digest }
     }
-    Cursor { chain, ..cursor }
 }
 
 impl From<std::num::TryFromIntError> for Error {
