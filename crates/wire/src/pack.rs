@@ -1,13 +1,15 @@
 //! Courier packs: an exchange in one file, for a stick that somebody carries. Signed by its writer over every byte, sealed to its readers,
-//! and verified whole before anything in it is read. No names, no paths, no archive: only frames. Never touches a file itself.
+//! and verified whole before anything in it is read. No names, no paths, no archive: only frames. Opens no file itself.
 //!
 //! A pack is a magic word and *items*: four bytes of length, a kind, and the item. A header says who writes to whom; each section has a key of
 //! its own, sealed to those who may read it, and chunks of ciphertext; the last item is the writer's signature.
 
+mod blocks;
 mod read;
 mod write;
 
-pub use read::{Opened, Reader, Twice, Verifier};
+pub use blocks::{BlockError, Blocks};
+pub use read::{Opened, Reader, Verifier};
 pub use write::Writer;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

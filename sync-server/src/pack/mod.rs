@@ -3,13 +3,14 @@
 
 mod file;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use daftar_core::ids::OfficerId;
 use daftar_wire::limits::PACK_FRAMES_BYTES_MAX;
 use daftar_wire::message::{Answer, Ask, FrameReader, Hello};
-use daftar_wire::pack::{Header, Opened, Purpose, Reader, Writer};
+use daftar_wire::pack::{BlockError, Blocks, Header, Opened, Purpose, Reader, Verifier, Writer};
 use daftar_wire::sign::verifying_key;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ use crate::service::{Road, Service};
 use crate::store::meta;
 use crate::store::people::{self, Device};
 
-use file::{Blocks, Made, Written};
+use file::{Made, Written};
 
 /// Messages between a pack and the service.
 const WAITING: usize = 8;
@@ -42,15 +43,15 @@ pub struct Answered {
     pub bytes: u64,
 }
 
-/// How far a question is read: bytes so far, and in all.
+/// How far a question is read: bytes so far, and in all; each counts in both passes.
 pub type Told<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
 /// Reads a question and writes its answer to `out`. Works beside a running server. `replace`: a file that stands there may go.
 pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace: bool, told: Told<'_>) -> Result<Answered> {
     let hq = service.hq().clone();
     let made = Made::check(out, replace)?;
-    let mut blocks = Blocks::open(question)?;
-    let (header, device) = verified(&hq, &mut blocks)?;
+    let mut blocks = file::open(question)?;
+    let (header, device) = verified(&hq, &mut blocks, told)?;
     let mut asked = Asked { blocks, reader: Reader::new(vec![hq.keys.opening.clone()]), frames: FrameReader::default() };
     let hello = asked.hello()?;
     // An answer is sealed to one: whoever wrote the question was unlocked.
@@ -81,12 +82,15 @@ pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace
 }
 
 /// Checks the signature over the whole file by the key of the device that says to have written it.
-fn verified(hq: &Headquarters, blocks: &mut Blocks) -> Result<(Header, Device)> {
-    let mut device = None;
-    let verifier = blocks.verify(|header| {
-        device = Some(writer(hq, header)?);
-        Ok(())
-    })?;
+fn verified(hq: &Headquarters, blocks: &mut Blocks<File>, told: Told<'_>) -> Result<(Header, Device)> {
+    let (mut verifier, mut device) = (Verifier::default(), None);
+    while blocks.first(&mut verifier).map_err(refused)? {
+        if let (None, Some(header)) = (&device, verifier.header()) {
+            device = Some(writer(hq, header)?);
+        }
+        let (bytes, of) = blocks.progress();
+        told(bytes, of);
+    }
     let device = device.ok_or_else(|| Error::Refused(broken("it was cut")))?;
     let header = verifier.finish(&verifying_key(&device.signing_key)?).map_err(|e| Error::Refused(broken(&e.to_string())))?;
     Ok((header, device))
@@ -120,9 +124,16 @@ fn broken(why: &str) -> String {
     format!("this is no courier pack, or it was cut or changed on the way ({why}); nothing of it was taken")
 }
 
+fn refused(e: BlockError) -> Error {
+    match e {
+        BlockError::File(e) => e.into(),
+        BlockError::Pack(e) => Error::Refused(broken(&e.to_string())),
+    }
+}
+
 /// A question in its second pass.
 struct Asked {
-    blocks: Blocks,
+    blocks: Blocks<File>,
     reader: Reader,
     frames: FrameReader,
 }
@@ -139,7 +150,7 @@ impl Asked {
                     return Ok(Some(ask));
                 }
             }
-            let Some(block) = self.blocks.again()? else { return Ok(None) };
+            let Some(block) = self.blocks.again().map_err(refused)? else { return Ok(None) };
             for opened in self.reader.push(block).map_err(bad)? {
                 match opened {
                     Opened::Section { number: 0, by: Some(_) } => {}
@@ -172,7 +183,8 @@ impl Asked {
             .await
             .map_err(Error::stopped)?;
             self = back;
-            told(self.blocks.at(), self.blocks.bytes());
+            let (bytes, of) = self.blocks.progress();
+            told(bytes, of);
             next = asked?;
         }
         Ok(())

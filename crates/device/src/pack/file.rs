@@ -1,103 +1,22 @@
-//! A pack's file: read twice in the same blocks, written beside its place and put there whole. Never knows what is in it.
+//! A pack's file: opened to be read, or written beside its place and put there whole. Never knows what is in it.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use daftar_wire::limits::PACK_BYTES_MAX;
-use daftar_wire::pack::{Header, Twice, Verifier};
+use daftar_wire::pack::Blocks;
 
-use super::{PackError, PackProgress, Told};
+use super::PackError;
 use crate::home::private;
 
-/// Bytes that are read at once.
-const BLOCK_BYTES: usize = 256 * 1024;
-
-/// A pack that is read.
-pub(super) struct Blocks {
-    file: File,
-    bytes: u64,
-    at: u64,
-    /// Bytes of the first pass.
-    before: u64,
-    twice: Twice,
-    block: Vec<u8>,
-}
-
-impl Blocks {
-    pub(super) fn open(path: &Path) -> Result<Self, PackError> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(PackError::Broken(format!("{} is no file", path.display())));
-        }
-        let bytes = metadata.len();
-        if bytes > PACK_BYTES_MAX {
-            return Err(PackError::Broken(format!(
-                "{} has {bytes} bytes, and a courier pack has {PACK_BYTES_MAX} at most",
-                path.display()
-            )));
-        }
-        Ok(Self { file, bytes, at: 0, before: 0, twice: Twice::default(), block: vec![0; BLOCK_BYTES] })
+/// A pack to be read.
+pub(super) fn open(path: &Path) -> Result<Blocks<File>, PackError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(PackError::Broken(format!("{} is no file", path.display())));
     }
-
-    /// How far it is read: each byte counts in both passes.
-    pub(super) fn progress(&self) -> PackProgress {
-        PackProgress { bytes: self.before + self.at, of: Some(2 * self.bytes) }
-    }
-
-    /// The first pass; `who` sees the header as soon as it is there, and may end it.
-    pub(super) async fn verify(
-        &mut self,
-        progress: Told<'_>,
-        mut who: impl FnMut(&Header) -> Result<(), PackError> + Send,
-    ) -> Result<Verifier, PackError> {
-        let mut verifier = Verifier::default();
-        let mut is_asked = false;
-        loop {
-            let n = self.fill()?;
-            if n == 0 {
-                break;
-            }
-            self.twice.first(&self.block[..n]);
-            verifier.push(&self.block[..n])?;
-            if let Some(header) = verifier.header().filter(|_| !is_asked) {
-                who(header)?;
-                is_asked = true;
-            }
-            progress(self.progress());
-            // Others get their turn: a stick is slow.
-            tokio::task::yield_now().await;
-        }
-        self.file.rewind()?;
-        (self.before, self.at) = (self.at, 0);
-        Ok(verifier)
-    }
-
-    /// The next block of the second pass, which is what it was in the first; `None` at the end.
-    pub(super) fn again(&mut self) -> Result<Option<&[u8]>, PackError> {
-        let n = self.fill()?;
-        let block = &self.block[..n];
-        if n > 0 {
-            self.twice.again(block)?;
-        }
-        Ok((n > 0).then_some(block))
-    }
-
-    fn fill(&mut self) -> Result<usize, PackError> {
-        let mut n = 0;
-        while n < self.block.len() {
-            match self.file.read(&mut self.block[n..])? {
-                0 => break,
-                more => n += more,
-            }
-        }
-        self.at += n as u64;
-        if self.at > PACK_BYTES_MAX {
-            return Err(PackError::Broken("the file grows while it is read".into()));
-        }
-        Ok(n)
-    }
+    Ok(Blocks::new(file, metadata.len())?)
 }
 
 /// Where a pack is to stand.

@@ -9,6 +9,8 @@ mod read;
 
 pub use daftar_wire::pack::Purpose;
 
+use daftar_wire::pack::BlockError;
+
 use crate::sync::SyncError;
 use crate::{Error, WireError};
 
@@ -112,6 +114,15 @@ impl From<SyncError> for PackError {
             SyncError::Cut | SyncError::Link(_) | SyncError::Cancelled { .. } | SyncError::Running => {
                 Self::Broken("the pack ends before its writer had finished".into())
             }
+        }
+    }
+}
+
+impl From<BlockError> for PackError {
+    fn from(e: BlockError) -> Self {
+        match e {
+            BlockError::File(e) => e.into(),
+            BlockError::Pack(e) => e.into(),
         }
     }
 }

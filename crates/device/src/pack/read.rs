@@ -1,15 +1,15 @@
 //! Reading a pack: its writer's signature over every byte first, then what is sealed to the unlocked officer. Never looks into a pack whose
 //! signature does not hold.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use daftar_core::ids::DeviceId;
-use daftar_wire::pack::{Header, Opened, Purpose, Reader};
+use daftar_wire::pack::{Blocks, Header, Opened, Purpose, Reader, Verifier};
 use daftar_wire::sign::VerifyingKey;
 
-use super::file::Blocks;
-use super::{PackError, PackRead, Told, answer, gift};
+use super::{PackError, PackProgress, PackRead, Told, answer, file, gift};
 use crate::vault::Store;
 
 /// Reads an answer of headquarters or a gift of another device. Twice, late or out of order it changes nothing.
@@ -24,16 +24,24 @@ pub async fn read(store: &Arc<Store>, path: &Path, progress: Told<'_>) -> Result
 
 /// Checks the signature over the whole file by the key of whoever says to have written it.
 async fn verified(store: &Store, path: &Path, progress: Told<'_>) -> Result<(Header, String, Opening), PackError> {
-    let mut blocks = Blocks::open(path)?;
-    let mut writer = None;
-    let verifier = blocks.verify(progress, |header| {
-        writer = Some(known_writer(store, header)?);
-        Ok(())
-    });
-    let verifier = verifier.await?;
+    let mut blocks = file::open(path)?;
+    let (mut verifier, mut writer) = (Verifier::default(), None);
+    while blocks.first(&mut verifier)? {
+        if let (None, Some(header)) = (&writer, verifier.header()) {
+            writer = Some(known_writer(store, header)?);
+        }
+        tell(&blocks, progress);
+        // Others get their turn: a stick is slow.
+        tokio::task::yield_now().await;
+    }
     let (from, key) = writer.ok_or_else(|| PackError::Broken("this is no courier pack, or it was cut".into()))?;
     let header = verifier.finish(&key)?;
     Ok((header, from, Opening { blocks, reader: Reader::new(vec![store.session().opening.clone()]) }))
+}
+
+fn tell(blocks: &Blocks<File>, progress: Told<'_>) {
+    let (bytes, of) = blocks.progress();
+    progress(PackProgress { bytes, of: Some(of) });
 }
 
 fn for_headquarters() -> PackError {
@@ -75,7 +83,7 @@ fn called(store: &Store, device: &DeviceId) -> Result<String, PackError> {
 
 /// A pack in its second pass.
 pub(super) struct Opening {
-    blocks: Blocks,
+    blocks: Blocks<File>,
     reader: Reader,
 }
 
@@ -84,7 +92,7 @@ impl Opening {
     pub(super) fn next(&mut self, progress: Told<'_>) -> Result<Option<Vec<Opened>>, PackError> {
         let Some(block) = self.blocks.again()? else { return Ok(None) };
         let opened = self.reader.push(block)?;
-        progress(self.blocks.progress());
+        tell(&self.blocks, progress);
         Ok(Some(opened))
     }
 }

@@ -121,30 +121,6 @@ impl Verifier {
     }
 }
 
-/// Whether a file is in the second pass what it was in the first: a stick can change in between. Both passes give the same blocks.
-#[derive(Default)]
-pub struct Twice {
-    seen: Vec<[u8; 32]>,
-    again: usize,
-}
-
-impl Twice {
-    /// The next block of the first pass.
-    pub fn first(&mut self, block: &[u8]) {
-        self.seen.push(Sha256::digest(block).into());
-    }
-
-    /// The next block of the second pass, before anything in it is looked at.
-    pub fn again(&mut self, block: &[u8]) -> Result<(), WireError> {
-        let expected = self.seen.get(self.again);
-        self.again += 1;
-        if expected.is_some_and(|e| *e == <[u8; 32]>::from(Sha256::digest(block))) {
-            return Ok(());
-        }
-        Err(WireError::Malformed("a pack that changed while it was read"))
-    }
-}
-
 /// What the second pass finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Opened {

@@ -1,5 +1,7 @@
 //! Packs come back, and a pack that was touched anywhere is refused before it is read.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 use super::*;
 use crate::seal::key_pair;
 use crate::sign::{SigningKey, VerifyingKey};
@@ -20,10 +22,14 @@ fn writer() -> SigningKey {
 
 /// Two sections: a long one for the first reader and a short one for both.
 fn pack() -> Vec<u8> {
+    pack_of(&long())
+}
+
+fn pack_of(long: &[u8]) -> Vec<u8> {
     let (first, second) = (key_pair(&[6; 32]).1, key_pair(&[7; 32]).1);
     let mut w = Writer::new(HEADER);
     w.section(&[first], &Zeroizing::new([8; 32])).expect("a section");
-    w.put(&long());
+    w.put(long);
     let mut out = w.take();
     w.section(&[first, second], &Zeroizing::new([9; 32])).expect("a section");
     w.put(b"for ");
@@ -119,17 +125,51 @@ fn a_declared_size_is_refused_before_anything_is_held() {
     assert!(matches!(Verifier::default().push(b"PK\x03\x04 an archive"), Err(WireError::Malformed(_))));
 }
 
+/// A stick whose file is another one once it was read to its end.
+struct Swapped {
+    passes: [Vec<u8>; 2],
+    pass: usize,
+    at: usize,
+}
+
+impl Read for Swapped {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = (&self.passes[self.pass][self.at..]).read(to)?;
+        self.at += n;
+        Ok(n)
+    }
+}
+
+impl Seek for Swapped {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        (self.pass, self.at) = (1, 0);
+        Ok(0)
+    }
+}
+
 #[test]
 fn a_file_that_changes_between_the_two_passes_is_refused_where_it_changed() {
-    let bytes = pack();
-    let mut twice = Twice::default();
-    bytes.chunks(4096).for_each(|block| twice.first(block));
-    assert!(bytes.chunks(4096).all(|block| twice.again(block).is_ok()), "it is what it was");
-    assert!(twice.again(b"more").is_err(), "it has grown");
-    let mut twice = Twice::default();
-    bytes.chunks(4096).for_each(|block| twice.first(block));
-    let mut changed = bytes.clone();
-    changed[5000] ^= 1;
-    let outcome: Vec<bool> = changed.chunks(4096).take(2).map(|block| twice.again(block).is_ok()).collect();
-    assert_eq!(outcome, [true, false]);
+    let pack = pack_of(&vec![7; 600_000]);
+    let second = |then: Vec<u8>| {
+        let bytes = pack.len() as u64;
+        let mut blocks =
+            Blocks::new(Swapped { passes: [pack.clone(), then], pass: 0, at: 0 }, bytes).expect("no more than a pack may have");
+        let mut verifier = Verifier::default();
+        while blocks.first(&mut verifier).expect("the first pass") {}
+        let mut good = 0;
+        loop {
+            match blocks.again() {
+                Ok(Some(_)) => good += 1,
+                Ok(None) => return (good, true, blocks.progress().0 == 2 * bytes),
+                Err(_) => return (good, false, false),
+            }
+        }
+    };
+    assert_eq!(second(pack.clone()), (3, true, true), "it is what it was");
+    let mut changed = pack.clone();
+    changed[300_000] ^= 1;
+    assert_eq!(second(changed), (1, false, false), "what stands before the place is what was verified");
+    assert!(!second([&pack[..], b"more"].concat()).1, "it has grown");
+    assert!(!second(pack[..pack.len() - 1].to_vec()).1, "it was cut");
+    assert!(!second(Vec::new()).1, "it is gone");
 }
