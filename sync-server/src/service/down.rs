@@ -175,7 +175,7 @@ impl Service {
             let Some(page) = page else { return Ok(Err(Gone)) };
             let Some(last) = page.last().map(|e| e.n) else { break };
             let (name, began) = (s.place.name.clone(), covered);
-            let said = self.blocking(move |_| regroup::answers(&name, began, page)).await?;
+            let said = self.blocking(move |hq| regroup::answers(&name, &hq.identity.device, began, page)).await?;
             for answer in said {
                 let (reaches, bytes) = extent(&answer);
                 if say(answers, answer).await.is_err() {

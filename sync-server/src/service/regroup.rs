@@ -2,7 +2,7 @@
 //! changes come to. What is joined comes outside the feed's order, and the last entry says how far the feed is covered. Never leaves an entry out.
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::Head;
+use daftar_core::ids::{DeviceId, Head};
 use daftar_wire::message::{Answer, FeedItem, FeedVerdict};
 use daftar_wire::segment::{Segment, join};
 
@@ -14,15 +14,15 @@ const JOINED_FROM_SEGMENTS: usize = 16;
 /// Segments with fewer changes than this on average are joined.
 const JOINED_BELOW_CHANGES: usize = 64;
 
-/// What is said of entries that follow one another, when the device has everything up to `covered`.
-pub(super) fn answers(compartment: &Compartment, covered: u64, entries: Vec<Entry>) -> Result<Vec<Answer>> {
+/// What is said of entries that follow one another, when the device has everything up to `covered`. `hq`: headquarters' own device.
+pub(super) fn answers(compartment: &Compartment, hq: &DeviceId, covered: u64, entries: Vec<Entry>) -> Result<Vec<Answer>> {
     let mut said = Vec::with_capacity(entries.len());
     let (mut from, mut small) = (covered + 1, Vec::new());
     for entry in entries {
         match entry.kind {
             Kind::Segment { .. } => small.push(entry),
             Kind::Verdict(sig) => {
-                from = segments(compartment, from, std::mem::take(&mut small), &mut said)?;
+                from = segments(compartment, hq, from, std::mem::take(&mut small), &mut said)?;
                 let (n, chain) = (entry.n, chain8(&entry.chain));
                 let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
                 said.push(Answer::Verdict(FeedVerdict { compartment: compartment.clone(), from, n, chain, rulings, sig }));
@@ -30,12 +30,12 @@ pub(super) fn answers(compartment: &Compartment, covered: u64, entries: Vec<Entr
             }
         }
     }
-    segments(compartment, from, small, &mut said)?;
+    segments(compartment, hq, from, small, &mut said)?;
     Ok(said)
 }
 
 /// Says segments, joined where that is worth it; returns the number after the last.
-fn segments(compartment: &Compartment, mut from: u64, entries: Vec<Entry>, said: &mut Vec<Answer>) -> Result<u64> {
+fn segments(compartment: &Compartment, hq: &DeviceId, mut from: u64, entries: Vec<Entry>, said: &mut Vec<Answer>) -> Result<u64> {
     let changes: usize = entries.iter().map(count).sum();
     if entries.len() < JOINED_FROM_SEGMENTS || changes >= entries.len() * JOINED_BELOW_CHANGES {
         for entry in entries {
@@ -46,7 +46,7 @@ fn segments(compartment: &Compartment, mut from: u64, entries: Vec<Entry>, said:
         return Ok(from);
     }
     let Some((n, chain)) = entries.last().map(|e| (e.n, chain8(&e.chain))) else { return Ok(from) };
-    let mut joined = joined(&entries)?;
+    let mut joined = joined(&entries, hq)?;
     let last = joined.pop();
     said.extend(joined.into_iter().map(Answer::Loose));
     said.extend(last.map(|segment| Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment })));
@@ -54,10 +54,13 @@ fn segments(compartment: &Compartment, mut from: u64, entries: Vec<Entry>, said:
 }
 
 /// The segments with those of one row joined: a branch has numbers of the stream that it leaves, but a chain of its own. A stream begins
-/// before what leaves it, so that the rows come in an order in which they can be taken.
-fn joined(entries: &[Entry]) -> Result<Vec<Vec<u8>>> {
+/// before what leaves it, so that the rows come in an order in which they can be taken. Headquarters' own come first: its grants may say that
+/// the device may take the others.
+fn joined(entries: &[Entry], hq: &DeviceId) -> Result<Vec<Vec<u8>>> {
     let mut rows: Vec<(i64, Vec<&Entry>)> = Vec::new();
-    for entry in entries {
+    let (own, others): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|e| matches!(e.kind, Kind::Segment { device, .. } if device == *hq));
+    for entry in own.into_iter().chain(others) {
         let Kind::Segment { row, .. } = entry.kind else { continue };
         match rows.iter_mut().find(|(id, _)| *id == row) {
             Some((_, list)) => list.push(entry),

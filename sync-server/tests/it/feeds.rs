@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use daftar_core::authorize::Grant;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Epoch;
 use daftar_sync_server::verify;
@@ -9,7 +10,7 @@ use daftar_wire::message::{Access, Answer, Notice, feed_next, feed_start};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamHead, digest};
 
-use crate::support::{World, c, end, notices};
+use crate::support::{World, c, end, notices, segments};
 
 const TEAM: &str = "team/imt-1";
 
@@ -270,4 +271,22 @@ async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
     assert!(segments < SMALL / 100, "{segments} segments came");
     // Each small segment had a seed of its own; with it a change of this size takes about 70 bytes.
     assert!(bytes < arrived / 3 && bytes < SMALL * 80, "{bytes} bytes came of {arrived} that had arrived");
+}
+
+#[tokio::test]
+async fn what_is_joined_begins_with_headquarters_own_word_of_who_may_have_the_rest() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let mut b = world.device("b", "imt-1").await;
+    let before = world.exchange(&b, b.hello(), &[]).await;
+    b.confirm(end(&before));
+    let small: Vec<Vec<u8>> = (0..40).map(|_| a.write(TEAM, 1).write().expect("a segment")).collect();
+    world.exchange(&a, a.hello(), &small).await;
+    // Who was let in again has been told so once, and reads by this entry alone.
+    world.hq.grant("b", &c(TEAM), Grant { read: true, write: true, until_ms: Some(u64::MAX / 4) }).expect("granted");
+    let seen = world.exchange(&b, b.hello(), &[]).await;
+    let writers: Vec<_> = segments(&seen, TEAM).iter().map(|s| s.stream.device).collect();
+    assert!(seen.iter().any(|answer| matches!(answer, Answer::Loose(_))), "they are joined");
+    assert_eq!(writers.first(), Some(&world.hq.identity.device));
+    assert!(writers.len() < 10 && writers.contains(&a.enrolled.device), "{writers:?}");
 }
