@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "shift_home",
     "shift_put",
     "sync_now",
+    "sync_salvage",
     "sync_stop",
     "sync_strip",
     "sync_view",

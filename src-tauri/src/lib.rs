@@ -68,6 +68,7 @@ pub fn run() -> ExitCode {
             shift::shift_home,
             shift::shift_put,
             sync::sync_now,
+            sync::sync_salvage,
             sync::sync_stop,
             sync::sync_strip,
             sync::sync_view,

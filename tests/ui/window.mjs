@@ -1,6 +1,6 @@
 // The real window under Xvfb, by WebDriver: the main job of an officer, all the way to the console in a real browser.
 import { join } from "node:path";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { chromium } from "playwright-core";
 import { PASSWORD, PIN, ROOT, Stage, Tally, binary, freePort, sleep, until } from "./stage.mjs";
@@ -44,7 +44,6 @@ async function openWindow() {
 
 /** The process of the window, by the home that it was given. */
 async function windowPid() {
-  const { readdirSync, readFileSync } = await import("node:fs");
   for (const pid of readdirSync("/proc").filter((p) => /^\d+$/.test(p))) {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
@@ -388,6 +387,29 @@ try {
     if (driver.child.log.includes(NEW_PIN)) throw new Error("the new PIN stands in the log");
     await driver.click("lock");
     await unlock("Karimov", PIN);
+  });
+
+  await tally.try("a damaged file is named on the sync screen, and one touch takes what it holds into a new one", async () => {
+    await driver.click("lock");
+    await until("the unlock screen", async () => (await driver.find("unlock-pin"))[0] ?? (await driver.find("unlock-officer"))[0]);
+    // The largest is the team's; a locked notebook has no file open.
+    const vault = join(home.path, "vault");
+    const files = readdirSync(vault).filter((f) => f.endsWith(".db")).map((f) => join(vault, f));
+    const file = files.sort((a, b) => statSync(b).size - statSync(a).size)[0];
+    const bytes = readFileSync(file);
+    bytes[200] ^= 1;
+    writeFileSync(file, bytes);
+    await unlock("Karimov", PIN);
+    await driver.click("nav-sync");
+    await driver.one("sync-closed");
+    await shot("sync-damaged");
+    await driver.click("salvage");
+    await driver.one("salvaged");
+    await until("nothing is closed any more", async () => (await driver.find("sync-closed")).length === 0);
+    await driver.click("nav-records");
+    await driver.one("record-row");
+    const kept = readdirSync(join(home.path, "damaged"));
+    if (kept.length !== 1 || !readFileSync(join(home.path, "damaged", kept[0])).equals(bytes)) throw new Error("the damaged file was not kept as it was");
   });
 
   await tally.try("four languages and both themes fit the window", async () => {

@@ -35,6 +35,8 @@ let lastHq: number | null = query.has("empty") ? null : Date.now() - 3 * 3_600_0
 let running = false;
 let trouble: SyncStrip["trouble"] = query.has("empty") ? null : "no_link";
 
+/** Compartments whose damaged files were salvaged. */
+const salvaged = new Set<string>();
 const drafts = new Map<string, DraftView>(JSON.parse(sessionStorage.getItem(DRAFTS) ?? "[]") as [string, DraftView][]);
 if (query.has("drafts")) {
   drafts.set("d1", { ...view("d1", "inspection", { ...start(), vehicle: { plate: "30 B 412 KA", kind: "truck" } }), kept_at_ms: Date.now() - 12 * 60_000 });
@@ -350,16 +352,20 @@ export const ipc: Ipc = {
           ],
       closed: query.has("closed")
         ? [
-            { compartment: "agency/moi/imt-3", why: "lease_ended", may_write: true },
-            { compartment: "operation/op-shamol", why: "revoked", may_write: false },
-            { compartment: "watchlist/yashil", why: "waits", may_write: false },
-            { compartment: "hits/yashil", why: "damaged", may_write: false },
-          ]
+            { compartment: "agency/moi/imt-3", why: "lease_ended" as const, may_write: true },
+            { compartment: "operation/op-shamol", why: "revoked" as const, may_write: false },
+            { compartment: "watchlist/yashil", why: "waits" as const, may_write: false },
+            { compartment: "hits/yashil", why: "damaged" as const, may_write: true },
+          ].filter((closed) => !salvaged.has(closed.compartment))
         : [],
       files_waiting: query.has("empty") ? 0 : 3,
       server: "hq.daftar.example:7443",
     }),
   syncStop: () => later(undefined),
+  syncSalvage: (compartment) => {
+    salvaged.add(compartment);
+    return later({ found: 37, missing: 0 });
+  },
   syncNow: async () => {
     running = true;
     const total = waiting().length;

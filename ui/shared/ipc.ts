@@ -25,6 +25,7 @@ import type { Settings } from "./generated/Settings.ts";
 import type { ShiftHome } from "./generated/ShiftHome.ts";
 import type { ShiftInput } from "./generated/ShiftInput.ts";
 import type { StartView } from "./generated/StartView.ts";
+import type { SalvageView } from "./generated/SalvageView.ts";
 import type { SyncStrip } from "./generated/SyncStrip.ts";
 import type { SyncView } from "./generated/SyncView.ts";
 import type { UiError } from "./generated/UiError.ts";
@@ -70,6 +71,7 @@ export interface Ipc {
   syncView(): Promise<SyncView>;
   syncNow(): Promise<SyncStrip>;
   syncStop(): Promise<void>;
+  syncSalvage(compartment: string): Promise<SalvageView>;
   settingsGet(): Promise<Settings>;
   settingsPut(settings: Settings): Promise<void>;
 }
@@ -134,6 +136,7 @@ export const ipc: Ipc = {
   syncView: () => call("sync_view"),
   syncNow: () => call("sync_now"),
   syncStop: () => call("sync_stop"),
+  syncSalvage: (compartment) => call("sync_salvage", { compartment }),
   settingsGet: () => call("settings_get"),
   settingsPut: (settings) => call("settings_put", { settings }),
 };

@@ -2,7 +2,7 @@
 
 use tauri::State;
 
-use crate::dto::sync::{SyncStrip, SyncView};
+use crate::dto::sync::{SalvageView, SyncStrip, SyncView};
 use crate::error::UiResult;
 use crate::state::AppState;
 
@@ -33,4 +33,10 @@ pub async fn sync_stop(state: State<'_, AppState>) -> UiResult<()> {
 #[tauri::command]
 pub async fn sync_now(state: State<'_, AppState>) -> UiResult<SyncStrip> {
     state.run(|engine| engine.sync_now()).await
+}
+
+/// Takes what a compartment's damaged file still holds into a new one; the damaged one is kept.
+#[tauri::command]
+pub async fn sync_salvage(state: State<'_, AppState>, compartment: String) -> UiResult<SalvageView> {
+    state.run(move |engine| engine.salvage(&compartment)).await
 }

@@ -116,6 +116,16 @@ pub struct ClosedRow {
     pub may_write: bool,
 }
 
+/// What a damaged file still held, now in a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub struct SalvageView {
+    /// Changes that were found whole.
+    pub found: u32,
+    /// Changes of this device that were not found, and of which nothing says that headquarters has them.
+    pub missing: u32,
+}
+
 /// One attempt to reach headquarters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[ts(export, export_to = "../../ui/shared/generated/")]

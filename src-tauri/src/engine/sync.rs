@@ -15,8 +15,10 @@ use super::Engine;
 use super::fault::ui;
 use super::record::{FIELD_KINDS, row};
 use crate::dto::record::RecordRow;
-use crate::dto::sync::{AttemptRow, ClosedRow, ClosedWhy, ReceiptRow, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent};
-use crate::error::UiResult;
+use crate::dto::sync::{
+    AttemptRow, ClosedRow, ClosedWhy, ReceiptRow, SalvageView, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent,
+};
+use crate::error::{UiError, UiResult};
 
 /// Attempts that the sync screen shows.
 const ATTEMPTS_MAX: usize = 20;
@@ -119,6 +121,14 @@ impl Engine {
             files_waiting: count(store.files_waiting().map_err(ui)?),
             server: Some(store.device().address.clone()),
         })
+    }
+
+    /// Takes what a damaged file still holds into a new one; the next exchange brings the rest.
+    pub fn salvage(&self, compartment: &str) -> UiResult<SalvageView> {
+        let compartment: Compartment = compartment.parse().map_err(|_| UiError::NotFound)?;
+        let done = self.store()?.salvage(&compartment).map_err(ui)?;
+        self.nudge.now();
+        Ok(SalvageView { found: count(done.own + done.others), missing: count(done.own_missing) })
     }
 
     /// Stops the exchange that runs, if one does; what was heard is written down.

@@ -37,7 +37,10 @@ export const exchange = {
   "sync.closed": "Closed on this device",
 
   "closed.damaged": "Its file is damaged",
-  "closed.damaged_text": "The file is left as it is and everything else works. Bring the device to headquarters: what verifies is taken out of it.",
+  "closed.damaged_text": "The file is kept as it is, and everything else works. What it still holds can be taken into a new one; the rest comes with the next sync.",
+  "closed.salvage": "Salvage",
+  "closed.salvaged": { one: "Open again: {n} change was found whole", other: "Open again: {n} changes were found whole" },
+  "closed.missing": { one: "{n} change of this device was not found: look at your last records, and keep this device", other: "{n} changes of this device were not found: look at your last records, and keep this device" },
   "closed.waits": "Its key has not come yet",
   "closed.waits_text": "Sync, or let a colleague who works there unlock this device once.",
   "closed.lease_ended": "Too long without headquarters",

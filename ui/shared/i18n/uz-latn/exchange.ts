@@ -40,7 +40,10 @@ export const exchange: Translated<typeof en, "uz"> = {
   "sync.closed": "Bu qurilmada yopiq",
 
   "closed.damaged": "Fayli shikastlangan",
-  "closed.damaged_text": "Fayl qanday bo‘lsa shunday qoldirilgan, qolgani ishlaydi. Qurilmani shtabga olib boring: butuni undan olinadi.",
+  "closed.damaged_text": "Fayl qanday bo‘lsa shunday saqlanadi, qolgani ishlaydi. Butun qolgani yangi faylga olinadi, qolgani almashuvda keladi.",
+  "closed.salvage": "Qutqarish",
+  "closed.salvaged": "Yana ochildi: {n} ta o‘zgarish butun topildi",
+  "closed.missing": "Bu qurilmaning {n} ta o‘zgarishi topilmadi: oxirgi yozuvlarni ko‘ring va qurilmani saqlang",
   "closed.waits": "Kaliti hali kelmagan",
   "closed.waits_text": "Almashing, yoki u yerda ishlaydigan hamkasb qurilmani bir marta ochsin.",
   "closed.lease_ended": "Shtab bilan aloqasiz vaqt tugadi",
