@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::random::hex;
 use crate::store::erasure;
-use crate::store::feed::{self, Kind};
+use crate::store::feed::{self, Kind, Whose};
 use crate::store::files;
 use crate::store::meta::{self, Place};
 
@@ -101,7 +101,7 @@ fn named(hq: &Headquarters, tx: &Connection, place: &Place, target: Target) -> R
 fn each_segment(tx: &Connection, place: &Place, mut f: impl FnMut(u64, Segment) -> Result<()>) -> Result<()> {
     let mut at = 0;
     loop {
-        let page = feed::page(tx, place, at, u64::MAX, None, PAGE_BYTES)?;
+        let page = feed::page(tx, place, (at + 1, u64::MAX), &Whose::Everybody, PAGE_BYTES)?;
         if page.is_empty() {
             return Ok(());
         }

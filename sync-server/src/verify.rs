@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::service::files::check;
-use crate::store::feed::{self, Entry, Kind};
+use crate::store::feed::{self, Entry, Kind, Whose};
 use crate::store::meta::{self, Life, Place};
 use crate::store::people;
 use crate::store::{branch, files};
@@ -105,7 +105,7 @@ impl Walk<'_> {
         let end = feed::head(self.tx, self.place)?;
         let (mut at, mut chain) = (0, feed_start(&self.place.name, &self.life.epoch));
         loop {
-            let page = feed::page(self.tx, self.place, at, u64::MAX, None, PAGE_BYTES)?;
+            let page = feed::page(self.tx, self.place, (at + 1, u64::MAX), &Whose::Everybody, PAGE_BYTES)?;
             if page.is_empty() {
                 break;
             }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::history::Act;
 use crate::error::Result;
-use crate::store::feed::Kind;
+use crate::store::feed::{Kind, Whose};
 use crate::store::meta::Place;
 use crate::store::{console, feed, people};
 
@@ -40,7 +40,7 @@ impl Attested {
 
 /// Whose attestation of the segment holds, and up to which change.
 fn segment(conn: &Connection, place: &Place, n: u64) -> Result<Vec<(OfficerId, u64)>> {
-    let page = feed::page(conn, place, n.saturating_sub(1), n, None, 1)?;
+    let page = feed::page(conn, place, (n, n), &Whose::Everybody, 1)?;
     let Some(entry) = page.first() else { return Ok(Vec::new()) };
     let Kind::Segment { row, .. } = entry.kind else { return Ok(Vec::new()) };
     let segment = Segment::read(&entry.bytes)?;

@@ -88,7 +88,7 @@ impl Projector {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            let entries = self.hq.store.read(|tx| feed::page(tx, &place, at, to, None, PAGE_BYTES))?;
+            let entries = self.hq.store.read(|tx| feed::page(tx, &place, (at + 1, to), &feed::Whose::Everybody, PAGE_BYTES))?;
             let Some(last) = entries.last().map(|e| e.n) else {
                 return Err(Error::Damaged(format!("the feed of {} has a gap", place.name)));
             };

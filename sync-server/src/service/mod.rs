@@ -13,6 +13,7 @@ mod lineage;
 mod prepare;
 mod regroup;
 mod relay;
+mod serving;
 mod up;
 
 use std::collections::{HashMap, HashSet};

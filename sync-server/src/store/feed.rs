@@ -184,7 +184,7 @@ fn set_head(conn: &Connection, place: &Place, head: &FeedHead) -> Result<()> {
 pub fn rechain(conn: &Connection, place: &Place, start: Head, sign: &dyn Fn(u64, &[Ruling]) -> Sig) -> Result<()> {
     let mut at = FeedHead { n: 0, chain: start };
     loop {
-        let page = page(conn, place, at.n, u64::MAX, None, RECHAIN_BYTES)?;
+        let page = page(conn, place, (at.n + 1, u64::MAX), &Whose::Everybody, RECHAIN_BYTES)?;
         if page.is_empty() {
             return set_head(conn, place, &at);
         }
@@ -216,17 +216,53 @@ pub fn rewrite(conn: &Connection, place: &Place, n: u64, bytes: &[u8]) -> Result
     Ok(())
 }
 
-/// Entries after `after` up to `to`, in order, until their bytes come to about `bytes_max`; at least one if there is one.
-/// Segments of `without` are passed over unread.
-pub fn page(conn: &Connection, place: &Place, after: u64, to: u64, without: Option<&DeviceId>, bytes_max: usize) -> Result<Vec<Entry>> {
-    let mut rows = conn.prepare_cached(
-        "SELECT f.n, f.kind, s.device, s.incarnation, f.first, f.count, f.head, f.chain, f.sig, f.at_ms, f.bytes, f.stream
-         FROM feed f LEFT JOIN stream s ON s.id = f.stream
-         WHERE f.compartment = ?1 AND f.n > ?2 AND f.n <= ?3 AND (s.device IS NULL OR s.device IS NOT ?4) ORDER BY f.n",
-    )?;
-    let mut rows = rows.query(params![place.id, int(after), int(to), without.map(|d| d.0)])?;
+/// Numbers of a feed, both included.
+pub type Range = (u64, u64);
+
+/// Of whose streams entries are read. Verdicts are nobody's, and read with all but somebody's.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// Everybody's but these.
+    AllBut(Vec<DeviceId>),
+    /// This device's alone.
+    Only(DeviceId),
+}
+
+impl Whose {
+    fn is_read(&self, device: Option<DeviceId>) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::AllBut(left_out) => device.is_none_or(|d| !left_out.contains(&d)),
+            Self::Only(only) => device == Some(*only),
+        }
+    }
+}
+
+const ENTRIES: &str = "SELECT f.n, f.kind, s.device, s.incarnation, f.first, f.count, f.head, f.chain, f.sig, f.at_ms, f.bytes, f.stream
+    FROM feed f LEFT JOIN stream s ON s.id = f.stream WHERE f.compartment = ?1 AND f.n BETWEEN ?2 AND ?3";
+
+/// Entries of a range in order, until their bytes come to about `bytes_max`; at least one if there is one. What is left out is not read.
+pub fn page(conn: &Connection, place: &Place, range: Range, whose: &Whose, bytes_max: usize) -> Result<Vec<Entry>> {
+    entries(conn, &format!("{ENTRIES} ORDER BY f.n"), place, range, whose, bytes_max)
+}
+
+/// The last entries of a range in order, in the same bounds.
+pub fn newest(conn: &Connection, place: &Place, range: Range, whose: &Whose, bytes_max: usize) -> Result<Vec<Entry>> {
+    let mut page = entries(conn, &format!("{ENTRIES} ORDER BY f.n DESC"), place, range, whose, bytes_max)?;
+    page.reverse();
+    Ok(page)
+}
+
+fn entries(conn: &Connection, sql: &str, place: &Place, range: Range, whose: &Whose, bytes_max: usize) -> Result<Vec<Entry>> {
+    let mut rows = conn.prepare_cached(sql)?;
+    let mut rows = rows.query(params![place.id, int(range.0), int(range.1)])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
+        if !whose.is_read(row.get::<_, Option<[u8; 16]>>(2)?.map(DeviceId)) {
+            continue;
+        }
         let entry = entry(row)?;
         bytes += entry.bytes.len();
         page.push(entry);
@@ -235,6 +271,25 @@ pub fn page(conn: &Connection, place: &Place, after: u64, to: u64, without: Opti
         }
     }
     Ok(page)
+}
+
+/// The bytes of a range's entries; `None`: more than `most`.
+pub fn bytes(conn: &Connection, place: &Place, range: Range, whose: &Whose, most: u64) -> Result<Option<u64>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT s.device, length(f.bytes) FROM feed f LEFT JOIN stream s ON s.id = f.stream
+         WHERE f.compartment = ?1 AND f.n BETWEEN ?2 AND ?3 ORDER BY f.n DESC",
+    )?;
+    let mut rows = rows.query(params![place.id, int(range.0), int(range.1)])?;
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        if whose.is_read(row.get::<_, Option<[u8; 16]>>(0)?.map(DeviceId)) {
+            bytes += uint(row.get(1)?);
+        }
+        if bytes > most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
 }
 
 fn entry(r: &Row<'_>) -> Result<Entry> {

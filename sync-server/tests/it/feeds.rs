@@ -156,26 +156,48 @@ async fn a_cursor_of_another_life_starts_from_the_beginning_and_is_told_so_first
 }
 
 #[tokio::test]
-async fn a_budget_is_kept_and_the_rest_is_asked_for_again() {
+async fn where_a_budget_is_too_small_the_reference_and_headquarters_words_come_first_and_then_the_newest() {
     let world = World::new();
     let mut writer = world.device("a", "imt-1").await;
     let mut reader = world.device("b", "imt-1").await;
-    let segments: Vec<Vec<u8>> = (0..6).map(|_| writer.write(TEAM, 20).write().expect("a segment")).collect();
-    world.exchange(&writer, writer.hello(), &segments).await;
-    let (mut seen, mut rounds) = (Vec::new(), 0);
+    let mut write = async |n: usize| {
+        let segments: Vec<Vec<u8>> = (0..n).map(|_| writer.write(TEAM, 20).write().expect("a segment")).collect();
+        world.exchange(&writer, writer.hello(), &segments).await;
+    };
+    write(12).await;
+    let (mut rounds, mut own) = (Vec::new(), Vec::new());
     loop {
         let mut hello = reader.hello();
-        hello.budget = Some(1500);
+        hello.budget = Some(9000);
         let answers = world.exchange(&reader, hello, &[]).await;
-        seen.extend(entries(&answers).iter().filter(|e| e.0 == TEAM).map(|e| (e.1, e.2)).collect::<Vec<_>>());
+        let team: Vec<(u64, u64)> = entries(&answers).iter().filter(|e| e.0 == TEAM).map(|e| (e.1, e.2)).collect();
+        let reference = entries(&answers).iter().rposition(|e| e.0 == "reference");
+        assert!(reference.is_none_or(|at| entries(&answers)[..at].iter().all(|e| e.0 == "reference")), "it comes before all else");
+        let loose = answers.iter().filter_map(|a| if let Answer::Loose(bytes) = a { Segment::read(bytes).ok() } else { None });
+        own.extend(loose.map(|s| (s.stream.compartment.as_str() == TEAM, s.stream.device == world.hq.identity.device)));
+        let first_item = answers.iter().position(|a| matches!(a, Answer::Item(i) if i.compartment.as_str() == TEAM));
+        assert!(
+            answers.iter().skip(first_item.unwrap_or(0)).all(|a| !matches!(a, Answer::Loose(_))),
+            "and headquarters' words before the feed"
+        );
+        rounds.push(team);
         reader.confirm(end(&answers));
-        rounds += 1;
         if !end(&answers).more {
             break;
         }
+        if rounds.len() == 1 {
+            // What is new meanwhile comes before the past goes on.
+            write(1).await;
+        }
     }
-    assert!(rounds > 2, "six segments of a kilobyte each do not fit into one budget");
-    assert_eq!(seen, (1..=8).map(|n| (n, n)).collect::<Vec<_>>(), "nothing is skipped and nothing sent twice");
+    assert!(rounds.len() > 2, "fourteen segments of a kilobyte and a half do not fit into two budgets: {rounds:?}");
+    assert!(rounds[0].iter().all(|e| e.0 > 2) && rounds[0].iter().any(|e| e.1 == 14), "the newest first: {rounds:?}");
+    assert_eq!(rounds[1].first(), Some(&(15, 15)), "{rounds:?}");
+    assert_eq!(own.iter().filter(|o| o.0).count(), 2, "two grants, once");
+    assert!(own.iter().all(|o| o.1));
+    let mut numbers: Vec<u64> = rounds.concat().iter().flat_map(|e| e.0..=e.1).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=15).collect::<Vec<_>>(), "nothing is skipped and nothing said twice");
     assert_eq!(world.exchange(&reader, reader.hello(), &[]).await.len(), 1);
 }
 

@@ -73,6 +73,8 @@ pub enum Fault {
     DoorWaits,
     /// Another officer on the same device.
     OfficerChanged,
+    /// The newest of a feed before what is before it.
+    NewestFirst,
     /// Small segments joined on their way down.
     Joined,
     /// A folder cloned and both run.
@@ -103,7 +105,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 48] = [
+    pub const ALL: [(Self, &'static str); 49] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),
@@ -139,6 +141,7 @@ impl Fault {
         (Self::ServerRestart, "server-restart"),
         (Self::DoorWaits, "door-waits"),
         (Self::OfficerChanged, "officer-changed"),
+        (Self::NewestFirst, "newest-first"),
         (Self::Joined, "joined"),
         (Self::Cloned, "cloned"),
         (Self::PutBack, "put-back"),

@@ -12,6 +12,7 @@ use daftar_sync_server::clock::FixedClock;
 use daftar_sync_server::hq::Headquarters;
 use daftar_sync_server::keys::Folder;
 use daftar_sync_server::service::Service;
+use daftar_sync_server::store::feed::Whose;
 use daftar_sync_server::store::people::Device as DeviceRow;
 use daftar_sync_server::store::{feed, meta, people};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
@@ -155,7 +156,7 @@ impl Hq {
         let mut at = 0;
         loop {
             let page = self.hq().store.read(|tx| match meta::compartment(tx, c)? {
-                Some(place) => feed::page(tx, &place, at, u64::MAX, None, PAGE_BYTES),
+                Some(place) => feed::page(tx, &place, (at + 1, u64::MAX), &Whose::Everybody, PAGE_BYTES),
                 None => Ok(Vec::new()),
             })?;
             let Some(last) = page.last().map(|e| e.n) else { return Ok(all) };
@@ -174,7 +175,7 @@ impl Hq {
     /// What was ruled in a compartment.
     pub fn rulings(&self, c: &Compartment) -> Checked<Vec<Ruling>> {
         let page = self.hq().store.read(|tx| match meta::compartment(tx, c)? {
-            Some(place) => feed::page(tx, &place, 0, u64::MAX, None, usize::MAX),
+            Some(place) => feed::page(tx, &place, (1, u64::MAX), &Whose::Everybody, usize::MAX),
             None => Ok(Vec::new()),
         })?;
         let mut all = Vec::new();

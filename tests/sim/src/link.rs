@@ -60,6 +60,8 @@ pub struct Heard {
     pub wanted: usize,
     /// Answers heard by the device.
     pub answers: usize,
+    /// Ends that left the device with the newest of a feed and not with what is before it.
+    pub ahead: usize,
 }
 
 /// The link of one sync.
@@ -67,13 +69,15 @@ pub struct Link {
     service: Arc<Service>,
     device: DeviceRow,
     plan: Mutex<Option<Plan>>,
+    /// Bytes that the device wants in one answer.
+    budget: Option<u64>,
     heard: Mutex<Heard>,
 }
 
 impl Link {
     /// A link of this device to headquarters.
-    pub fn new(service: Arc<Service>, device: DeviceRow, plan: Plan) -> Self {
-        Self { service, device, plan: Mutex::new(Some(plan)), heard: Mutex::default() }
+    pub fn new(service: Arc<Service>, device: DeviceRow, plan: Plan, budget: Option<u64>) -> Self {
+        Self { service, device, plan: Mutex::new(Some(plan)), budget, heard: Mutex::default() }
     }
 
     /// What was said.
@@ -148,7 +152,8 @@ impl Link {
                 Answer::Notice(Notice::Refused { reason, .. }) => h.refused.push(reason.clone()),
                 Answer::Notice(Notice::Want { .. }) => h.wanted += 1,
                 Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Verdict(_) | Answer::Reopened(_) | Answer::End(_) => {}
+                Answer::Verdict(_) | Answer::Reopened(_) => {}
+                Answer::End(end) => h.ahead += usize::from(end.cursors.iter().any(|c| c.ranges.len() > 1)),
             }
         });
     }
@@ -285,6 +290,10 @@ impl Transport for Link {
         frames.sort_by_cached_key(|frame| order(frame));
         self.note_question(&frames);
         self.carry(plan, frames, &answers).await
+    }
+
+    fn budget(&self) -> Option<u64> {
+        self.budget
     }
 
     fn counted(&self) -> (u64, u64) {

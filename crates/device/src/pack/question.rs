@@ -29,7 +29,7 @@ pub async fn write(store: &Arc<Store>, path: &Path, replace: bool, progress: Tol
     let words = blocking(store, Store::words).await?.asks();
     let (asks, said) = channel(AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
-    let question = Question { base: Base::Nothing, heads, lineage: None, is_carried: true };
+    let question = Question { base: Base::Nothing, heads, lineage: None, is_carried: true, budget: None };
     let sender = blocking(store, {
         let (of, sent) = (store.clone(), sent.clone());
         move |_| send(&of, question, words, &asks, &sent, None)

@@ -177,18 +177,13 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Ro
         }
         Job::Page(compartment, items) => {
             let applied = store.apply(&compartment, &items, None)?;
-            written.refused += applied.refused.len() as u64;
             tally.received.fetch_add(applied.changes, Ordering::Relaxed);
-            for Refusal { n, stream: _, why } in applied.refused {
-                match road {
-                    Road::Link => tracing::error!(%compartment, n, why, "an entry of the feed was not taken; it is asked for again"),
-                    // It goes on from where this device stood when it asked.
-                    Road::Pack { .. } => tracing::info!(%compartment, n, why, "an entry of a pack does not fit here"),
-                }
-            }
+            refuse(&compartment, &applied.refused, written, road);
         }
         Job::End(cursor) => {
-            if store.apply(&cursor.compartment, &[], Some(&cursor))?.end_mismatch {
+            let applied = store.apply(&cursor.compartment, &[], Some(&cursor))?;
+            refuse(&cursor.compartment, &applied.refused, written, road);
+            if applied.end_mismatch {
                 tracing::warn!(compartment = %cursor.compartment, "headquarters' digest is another; heads are compared");
             }
         }
@@ -197,4 +192,16 @@ fn write(store: &Store, job: Job, tally: &Tally, written: &mut Written, road: Ro
         }
     }
     Ok(())
+}
+
+/// Says what was not taken.
+fn refuse(compartment: &Compartment, refused: &[Refusal], written: &mut Written, road: Road) {
+    written.refused += refused.len() as u64;
+    for Refusal { n, stream: _, why } in refused {
+        match road {
+            Road::Link => tracing::error!(%compartment, n, why, "an entry of the feed was not taken; it is asked for again"),
+            // It goes on from where this device stood when it asked.
+            Road::Pack { .. } => tracing::info!(%compartment, n, why, "an entry of a pack does not fit here"),
+        }
+    }
 }

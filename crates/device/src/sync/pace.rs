@@ -120,10 +120,7 @@ impl Pace {
             if is_over() {
                 return SEGMENT_CHANGES_MAX;
             }
-            state = match self.moved.wait_timeout(state, LOOK_EVERY) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            state = self.wait(state);
         }
     }
 
@@ -158,18 +155,19 @@ impl Pace {
             if state.connected_in.is_some() && now >= *until.get_or_insert(now + RECALL) {
                 break;
             }
-            state = match self.moved.wait_timeout(state, LOOK_EVERY) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            state = self.wait(state);
         }
         state.recall = Recall::Answered;
     }
 
-    /// Bytes that are wanted in one answer: on a link that is known to be slow, what it carries in half a minute. The server makes pages of it that
-    /// a cut costs little of.
-    pub(super) fn budget(&self) -> Option<u64> {
-        let rate = self.held().memory.bytes_per_second?;
+    /// Bytes that are wanted in one answer: on a slow link what it carries in half a minute. Where more is lacking, the newest comes first, in
+    /// pages that a cut costs little of. Waits until there is a connection; not if `is_over`.
+    pub(super) fn budget(&self, is_over: impl Fn() -> bool) -> Option<u64> {
+        let mut state = self.held();
+        while state.connected_in.is_none() && !is_over() {
+            state = self.wait(state);
+        }
+        let rate = state.rate(state.connected_in?);
         (rate < FAST_BYTES_PER_SECOND).then(|| carried(rate, ANSWER).max(ANSWER_BYTES_MIN))
     }
 
@@ -186,6 +184,14 @@ impl Pace {
     pub(super) fn receipted(&self, stream: &StreamId, up_to: u64) {
         self.held().receipted(stream, up_to, Instant::now());
         self.moved.notify_all();
+    }
+
+    /// Until something has moved, or it is time to look whether anybody listens.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        match self.moved.wait_timeout(state, LOOK_EVERY) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, State> {
@@ -299,5 +305,22 @@ mod tests {
             state.receipted(&stream(), n, now + Duration::from_millis(250 * n));
         }
         assert_eq!(state.measured, Some(8_000), "2,000 bytes every quarter of a second");
+    }
+
+    #[test]
+    fn an_answer_is_bounded_where_the_link_is_slow_and_nowhere_else() {
+        let asked = |connected_ms: u64, memory: LinkMemory| {
+            let pace = Pace::default();
+            pace.remember(memory);
+            pace.connected(Duration::from_millis(connected_ms));
+            pace.budget(|| false)
+        };
+        let slow = LinkMemory { bytes_per_second: Some(8_000), was_cut: false };
+        assert_eq!(asked(20, LinkMemory::default()), None, "a fast handshake");
+        assert_eq!(asked(20, slow), None, "the slow link was another");
+        assert_eq!(asked(1_300, LinkMemory::default()), Some(32 * 3_150), "nothing else is known");
+        assert_eq!(asked(1_300, slow), Some(32 * 8_000));
+        assert_eq!(asked(60_000, LinkMemory::default()), Some(ANSWER_BYTES_MIN));
+        assert_eq!(Pace::default().budget(|| true), None, "nobody listens any more");
     }
 }

@@ -140,7 +140,8 @@ async fn exchange_all<T: Transport>(link: Link<'_, T>) -> Result<(SyncReport, u6
     let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress: link.progress, counted: &counted };
     let heads = blocking(store, Store::differing).await?;
     let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
-    let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false };
+    let budget = link.transport.budget();
+    let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget };
     loop {
         report.requests += 1;
         let after = exchange(link, &question, &mut rounds.settled, &mut report, &told).await?;
@@ -193,7 +194,7 @@ impl Rounds {
         if after.root_unknown && asked.base == Base::Confirmed {
             return Some(Question { base: Base::Nothing, lineage: after.lineage, ..asked });
         }
-        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None, is_carried: false });
+        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget: asked.budget });
         if after.end.more {
             return question(Vec::new());
         }

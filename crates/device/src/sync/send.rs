@@ -27,6 +27,8 @@ pub(crate) struct Question {
     pub(crate) lineage: Option<Lineage>,
     /// A courier takes it: it may be lost or late, and does not move the lineage.
     pub(crate) is_carried: bool,
+    /// Bytes that are wanted in answer, if not the link's pace says so.
+    pub(crate) budget: Option<u64>,
 }
 
 /// With what the hello begins.
@@ -72,7 +74,8 @@ pub(crate) fn send(
     let open = store.sending_files();
     let brings = !unsent(store)?.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
     let lineage = if brings && !question.is_carried { Some(store.lineage()?) } else { question.lineage };
-    let hello = Hello { lineage, budget: pace.and_then(Pace::budget), ..hello(store, question.base)? };
+    let budget = pace.map_or(question.budget, |pace| pace.budget(|| asks.is_closed()));
+    let hello = Hello { lineage, budget, ..hello(store, question.base)? };
     let said = Said { lineage, cursors: hello.cursors.clone() };
     let recalls = brings && pace.is_some_and(Pace::asks_recall);
     for ask in [Ask::Hello(hello)].into_iter().chain(words).chain(recalls.then_some(Ask::Recall)) {

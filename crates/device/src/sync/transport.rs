@@ -71,6 +71,11 @@ pub trait Transport: Send + Sync {
         None
     }
 
+    /// Bytes that are wanted in one answer, where the transport has no pace that says so. None: all of it.
+    fn budget(&self) -> Option<u64> {
+        None
+    }
+
     /// Bytes up and down so far, where the transport can tell.
     fn counted(&self) -> (u64, u64);
 }

@@ -1,6 +1,7 @@
 //! Claims about a device as a whole, each on real files.
 
 mod admit;
+mod ahead;
 mod clocks;
 mod erasure;
 mod exchange;

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::page::{Done, Page, Via};
-use super::{Store, cursor, held, repair, stream, write};
+use super::{Store, ahead, cursor, held, repair, stream, write};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -128,9 +128,9 @@ impl Store {
         };
         for (item, segment) in items.iter().zip(segments) {
             let outcome = match (&item.what, segment) {
-                (AppliedWhat::Segment(_), Some(readable)) => page.segment(readable)?,
+                (AppliedWhat::Segment(_), Some(readable)) => page.segment_or_ahead(readable, Some(item.n))?,
                 (AppliedWhat::Segment(_), None) => Err((None, "malformed")),
-                (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict) => page.rulings(&verdict.rulings).map(Ok)?,
+                (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict) => page.rulings(&verdict.rulings, item.n).map(Ok)?,
                 (AppliedWhat::Rulings(_), _) => Err((None, "bad_signature")),
             };
             cursor::take_out(&mut at.holes, (item.from, item.n));
@@ -142,13 +142,21 @@ impl Store {
             }
         }
         let done = page.merge()?;
-        let differs = self.reach(tx, c, known, at, end)?;
+        let differs = self.reach(tx, c, known, at, end, &mut refused)?;
         Ok((done, refused, differs))
     }
 
     /// Keeps the cursor that a page leads to: what was here and what came, ending where the chain is known. True if that is all that
     /// headquarters had, and it holds another log.
-    fn reach(&self, tx: &Connection, c: &Compartment, known: Option<Cursor>, mut at: Reached, end: Option<&Cursor>) -> Result<bool> {
+    fn reach(
+        &self,
+        tx: &Connection,
+        c: &Compartment,
+        known: Option<Cursor>,
+        mut at: Reached,
+        end: Option<&Cursor>,
+        refused: &mut Vec<Refusal>,
+    ) -> Result<bool> {
         if let Some(said) = end {
             said.ranges.iter().for_each(|range| cursor::add(&mut at.ranges, *range));
             at.chains.extend(said.ranges.last().map(|r| (r.1, said.chain)));
@@ -160,8 +168,15 @@ impl Store {
             }
             return Ok(false);
         }
-        let here = stream::digest_at_hq(tx)?;
         let whole = end.filter(|e| e.ranges.last().is_some_and(|r| at.ranges == [(1, r.1)]));
+        if whole.is_some() && ahead::any(tx)? {
+            let mut page = Page::begin(tx, c, Via::Headquarters, self.info.id)?;
+            let lacking = page.give_up()?;
+            page.merge()?;
+            lacking.iter().for_each(|r| cursor::add(&mut at.holes, (r.n, r.n)));
+            refused.extend(lacking);
+        }
+        let here = stream::digest_at_hq(tx)?;
         let differs = whole.is_some_and(|e| e.digest != here);
         if whole.is_some() {
             repair::set_differs(tx, differs)?;
@@ -184,6 +199,7 @@ impl Store {
             // Headquarters answers for its feed; for what others bring only the writer's signature does. And in the reference it alone writes.
             return Ok(Err(if keys.is_none() { "unknown_device" } else { "headquarters_only" }));
         }
+        let said = via == Via::Headquarters;
         // What bears headquarters' own signature it has, whoever brings it.
         let via = if is_of_hq { Via::Headquarters } else { via };
         let readable = [Some(Readable { segment, keys })];
@@ -194,7 +210,9 @@ impl Store {
             vault.write(|tx| {
                 let mut page = Page::begin(tx, &c, via, self.info.id)?;
                 for readable in readable.into_iter().flatten() {
-                    if let Err((_, why)) = page.segment(readable)? {
+                    // What headquarters says outside a feed's order may be ahead of it, too.
+                    let taken = if said { page.segment_or_ahead(readable, None)? } else { page.segment(readable)? };
+                    if let Err((_, why)) = taken {
                         return Ok(Err(why));
                     }
                 }

@@ -15,22 +15,24 @@ use crate::sql::{int, uint};
 
 /// Keeps a ruling, also on a change that has not come yet. An erasure is kept as the reason, beside what was ruled before or is ruled
 /// later: whether a change counts is another matter than whether its payload is there.
-pub(super) fn keep_ruling(conn: &Connection, r: &Ruling) -> Result<()> {
+/// `n` is its number in the feed: the latest stands, whichever came first. False: a later one stands already.
+pub(super) fn keep_ruling(conn: &Connection, r: &Ruling, n: u64) -> Result<bool> {
     if r.verdict == Verdict::Erased {
         conn.prepare_cached(
             "INSERT INTO ruling(name, verdict, reason) VALUES (?1, ?2, 'erased')
              ON CONFLICT(name) DO UPDATE SET verdict = iif(verdict = 0, excluded.verdict, verdict), reason = excluded.reason",
         )?
         .execute(params![r.change.0, r.verdict.number()])?;
-        return Ok(());
+        return Ok(true);
     }
-    conn.prepare_cached(
-        "INSERT INTO ruling(name, verdict, reason) VALUES (?1, ?2, ?3)
-         ON CONFLICT(name) DO UPDATE SET verdict = iif(reason = 'erased' AND excluded.verdict = 0, ?4, excluded.verdict),
-         reason = iif(reason = 'erased', reason, excluded.reason)",
-    )?
-    .execute(params![r.change.0, r.verdict.number(), r.reason, Verdict::Erased.number()])?;
-    Ok(())
+    let kept = conn
+        .prepare_cached(
+            "INSERT INTO ruling(name, verdict, reason, n) VALUES (?1, ?2, ?3, ?5)
+             ON CONFLICT(name) DO UPDATE SET verdict = iif(reason = 'erased' AND excluded.verdict = 0, ?4, excluded.verdict),
+             reason = iif(reason = 'erased', reason, excluded.reason), n = excluded.n WHERE excluded.n >= n",
+        )?
+        .execute(params![r.change.0, r.verdict.number(), r.reason, Verdict::Erased.number(), int(n)])?;
+    Ok(kept > 0)
 }
 
 /// Drops payload and salt wherever the log holds the change, and the seed that gave the salt.
@@ -41,13 +43,22 @@ pub(super) fn drop_payload(conn: &Connection, change: &ChangeName) -> Result<()>
             continue;
         }
         if let Some(run) = log::runs(conn, stream, n, n)?.pop() {
-            give_way(conn, stream, &run)?;
+            for row in rows_with(conn, &run)? {
+                give_way(conn, row, &run)?;
+            }
         }
         let row = log::changes(conn, stream, n, n)?.pop().ok_or_else(|| Error::Unexpected("a change that is not there".into()))?;
         let k = row.entry(&[])?.k();
         conn.prepare_cached("UPDATE change SET payload = NULL, salt = ?2 WHERE place = ?1")?.execute(params![place, k])?;
     }
     Ok(())
+}
+
+/// The rows that have the seed: a run may have come in pieces, some of them ahead of their stream.
+fn rows_with(conn: &Connection, run: &Run) -> Result<Vec<i64>> {
+    let mut rows = conn.prepare_cached("SELECT stream FROM run WHERE first = ?1 AND seed = ?2")?;
+    let rows = rows.query_map(params![int(run.first), run.seed], |r| r.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A run's seed goes; the changes that had their salt from it have it by themselves.
@@ -103,7 +114,9 @@ pub(super) fn without_erased(conn: &Connection, mut segment: Segment) -> Result<
 /// Whether a change that was erased here may have had its salt from this run.
 fn covers_erased(conn: &Connection, segment: &Segment, run: &Run) -> Result<bool> {
     let stream = &segment.stream;
-    let mut ids = conn.prepare_cached("SELECT id FROM stream WHERE device = ?1 AND incarnation = ?2")?;
+    let mut ids = conn.prepare_cached(
+        "SELECT id FROM stream WHERE device = ?1 AND incarnation = ?2 UNION ALL SELECT -id FROM ahead WHERE device = ?1 AND incarnation = ?2",
+    )?;
     let ids: Vec<i64> = ids.query_map(params![stream.device.0, stream.incarnation.0], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
     for id in ids {
         let (from, to) = (log::place(id, run.first), log::place(id, run.first + u64::from(SEGMENT_CHANGES_MAX) - 1));

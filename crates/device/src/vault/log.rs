@@ -62,12 +62,17 @@ pub(super) fn append(
 ) -> Result<()> {
     stream.n += 1;
     stream.head = next(stream.head, name);
+    put(conn, place(stream.id, stream.n), record, name, entry, derived)
+}
+
+/// Writes one change to its place.
+pub(super) fn put(conn: &Connection, place: i64, record: Option<i64>, name: ChangeName, entry: &Entry, derived: bool) -> Result<()> {
     let (payload, salt) = match &entry.body {
         Body::Whole { payload, salt } => (Some(payload), (!derived).then_some(salt)),
         Body::Erased { k } => (None, Some(k)),
     };
     conn.prepare_cached("INSERT INTO change(place, record, name, header, payload, salt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![place(stream.id, stream.n), record, name.0, entry.header, payload, salt])?;
+        .execute(params![place, record, name.0, entry.header, payload, salt])?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! to the network.
 
 mod admit;
+mod ahead;
 mod apply;
 mod boxed;
 mod capture;

@@ -20,13 +20,28 @@ fn behind(conn: &Connection) -> Result<Vec<(i64, u64, u64)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Takes the changes of these places into the index.
+pub(super) fn index(conn: &Connection, from: i64, to: i64) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO named(name8, place) SELECT substr(name, 1, 8), place FROM change WHERE place BETWEEN ?1 AND ?2",
+    )?
+    .execute([from, to])?;
+    Ok(())
+}
+
+/// Takes them out of it, while they are there.
+pub(super) fn forget(conn: &Connection, from: i64, to: i64) -> Result<()> {
+    conn.prepare_cached(
+        "DELETE FROM named WHERE (name8, place) IN (SELECT substr(name, 1, 8), place FROM change WHERE place BETWEEN ?1 AND ?2)",
+    )?
+    .execute([from, to])?;
+    Ok(())
+}
+
 /// Brings the index up to the end of every stream.
 pub(super) fn follow(conn: &Connection) -> Result<()> {
     for (stream, from, to) in behind(conn)? {
-        conn.prepare_cached(
-            "INSERT OR IGNORE INTO named(name8, place) SELECT substr(name, 1, 8), place FROM change WHERE place BETWEEN ?1 AND ?2",
-        )?
-        .execute(params![log::place(stream, from + 1), log::place(stream, to)])?;
+        index(conn, log::place(stream, from + 1), log::place(stream, to))?;
         conn.prepare_cached("INSERT OR REPLACE INTO named_to(stream, n) VALUES (?1, ?2)")?.execute(params![stream, int(to)])?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use daftar_core::merge::{self, Plan};
 use daftar_core::record::Kind;
 use daftar_core::time::Stamp;
 use daftar_wire::branch::{Place, place};
-use daftar_wire::change::Body;
+use daftar_wire::change::{Body, Entry};
 use daftar_wire::message::{Ruling, Verdict};
 use daftar_wire::segment::{Checked, Segment};
 use daftar_wire::sign::verify_attestation;
@@ -24,6 +24,9 @@ use super::send::{keep_attestation, keep_head};
 use super::stream::{self, StreamRow};
 use super::{log, names};
 use crate::error::{Error, Result};
+
+/// What stands before it is not here.
+const GAP: &str = "gap";
 
 /// Why a segment was not taken.
 pub(super) type NotTaken = (Option<StreamId>, &'static str);
@@ -69,8 +72,8 @@ struct Touched {
 }
 
 pub(super) struct Page<'a> {
-    conn: &'a Connection,
-    compartment: &'a Compartment,
+    pub(super) conn: &'a Connection,
+    pub(super) compartment: &'a Compartment,
     next_id: i64,
     touched: HashMap<RecordId, Touched>,
     ruled: HashSet<ChangeName>,
@@ -103,18 +106,43 @@ impl<'a> Page<'a> {
     /// Appends what is new of a segment, where it belongs among the branches of its stream. The writer's signature is checked where his key
     /// is known; otherwise it waits to be, and makes no branch.
     pub(super) fn segment(&mut self, readable: Readable) -> Result<std::result::Result<(), NotTaken>> {
+        self.take_in(readable, None)
+    }
+
+    /// The same of what headquarters says, in its feed under the number `n` or outside it: where what stands before it has not come, it waits for it.
+    pub(super) fn segment_or_ahead(&mut self, readable: Readable, n: Option<u64>) -> Result<std::result::Result<(), NotTaken>> {
+        self.take_in(readable, Some(n))
+    }
+
+    fn take_in(&mut self, readable: Readable, ahead: Option<Option<u64>>) -> Result<std::result::Result<(), NotTaken>> {
         let Readable { segment, keys } = readable;
         let segment = erase::without_erased(self.conn, segment)?;
+        match (self.append_to(&segment, keys.as_ref(), self.via, None)?, ahead) {
+            (Ok(_), _) => self.join(&segment.stream, keys.as_ref()).map(Ok),
+            (Err(GAP), Some(n)) => self.keep_ahead(&segment, n).map(Ok),
+            (Err(why), _) => Ok(Err((Some(segment.stream), why))),
+        }
+    }
+
+    /// Appends a segment, and says how many of its changes were held before. `known`: the records that they belong to, where these have been told
+    /// of them already.
+    pub(super) fn append_to(
+        &mut self,
+        segment: &Segment,
+        keys: Option<&Keys>,
+        via: Via,
+        known: Option<&[Option<i64>]>,
+    ) -> Result<std::result::Result<usize, &'static str>> {
         let family = stream::family_or_begin(self.conn, &segment.stream)?;
-        let Placed { mut row, held, checked } = match self.placed(&family, &segment, keys.as_ref())? {
+        let Placed { mut row, held, checked } = match self.placed(&family, segment, keys)? {
             Ok(placed) => placed,
-            Err(why) => return Ok(Err((Some(segment.stream), why))),
+            Err(why) => return Ok(Err(why)),
         };
         let was_at_hq = row.acked >= row.n;
         let fresh = held < segment.entries.len();
-        self.append(&segment, &checked, held, &mut row)?;
+        self.append(segment, &checked, held, &mut row, known)?;
         let good = |a: &daftar_wire::segment::Attestation| {
-            let key = keys.as_ref().and_then(|k| k.officers.get(&a.officer));
+            let key = keys.and_then(|k| k.officers.get(&a.officer));
             let head = checked.heads.get((a.n - segment.first) as usize);
             key.zip(head).is_none_or(|(key, head)| verify_attestation(key, &a.officer, &segment.stream, a.n, head, &a.sig).is_ok())
         };
@@ -131,14 +159,14 @@ impl<'a> Page<'a> {
             row.checked = row.checked.max(segment.last());
         }
         // Of its own work a device believes only a receipt, unless it did not have that work at all.
-        let told = self.via == Via::Headquarters && (row.device != self.device || (fresh && was_at_hq));
+        let told = via == Via::Headquarters && (row.device != self.device || (fresh && was_at_hq));
         if told && segment.last() > row.acked {
             row.set_at_hq(segment.last(), checked.head());
         }
         row.show_to(segment.last());
         self.done.own_elsewhere |= fresh && family.iter().any(|r| r.own);
         stream::keep(self.conn, &row)?;
-        Ok(Ok(()))
+        Ok(Ok(held))
     }
 
     /// Finds the segment's place; a branch is begun where it leaves what is here.
@@ -162,7 +190,7 @@ impl<'a> Page<'a> {
             Ok(segment.chain(before.ok_or_else(|| Error::Unexpected("a place that is not there".into()))?))
         };
         Ok(match place(&branches, segment.first, &names, signed)? {
-            Place::Gap { .. } => Err("gap"),
+            Place::Gap { .. } => Err(GAP),
             Place::Unsigned => Err("bad_signature"),
             Place::Fork { .. } if keys.is_none() => Err("unknown_device"),
             Place::Next { branch, held } => Ok(Placed { row: family[branch].clone(), held, checked: chained(&family[branch])? }),
@@ -178,25 +206,49 @@ impl<'a> Page<'a> {
         })
     }
 
-    fn append(&mut self, segment: &Segment, checked: &Checked, held: usize, stream: &mut StreamRow) -> Result<()> {
+    fn append(
+        &mut self,
+        segment: &Segment,
+        checked: &Checked,
+        held: usize,
+        stream: &mut StreamRow,
+        known: Option<&[Option<i64>]>,
+    ) -> Result<()> {
         for run in &segment.runs {
             log::add_run(self.conn, stream.id, run)?;
         }
-        for ((entry, name), n) in segment.entries.iter().zip(&checked.names).zip(segment.first..).skip(held) {
-            // What this version cannot read stays in the log, and its record waits for a version that can.
-            let change = read(entry, *name);
-            let record = change.as_ref().map(|c| self.touch(c)).transpose()?;
-            log::append(self.conn, stream, record, *name, entry, derived(segment, n, &entry.body))?;
-            self.done.changes += 1;
-            if let Some(change) = change {
-                self.done.last = self.done.last.max(change.header.stamp);
-                self.done.grants |= change.header.kind == Kind::Grant;
-                if let Some(t) = self.touched.get_mut(&change.header.record) {
-                    t.fresh.push(change);
-                }
-            }
+        for (i, (entry, name)) in segment.entries.iter().zip(&checked.names).enumerate().skip(held) {
+            let record = match known {
+                Some(known) => known.get(i).copied().flatten(),
+                None => self.hear(entry, *name)?,
+            };
+            log::append(self.conn, stream, record, *name, entry, derived(segment, segment.first + i as u64, &entry.body))?;
         }
         Ok(())
+    }
+
+    /// Tells the change's record of it; says which that is. What this version cannot read stays in the log, and its record waits for a version
+    /// that can.
+    pub(super) fn hear(&mut self, entry: &Entry, name: ChangeName) -> Result<Option<i64>> {
+        self.done.changes += 1;
+        let Some(change) = read(entry, name) else { return Ok(None) };
+        let record = self.touch(&change)?;
+        self.done.last = self.done.last.max(change.header.stamp);
+        self.done.grants |= change.header.kind == Kind::Grant;
+        if let Some(t) = self.touched.get_mut(&change.header.record) {
+            t.fresh.push(change);
+        }
+        Ok(Some(record))
+    }
+
+    /// So many changes were counted when they were shown, and again when they came in their order.
+    pub(super) fn counted_twice(&mut self, changes: usize) {
+        self.done.changes = self.done.changes.saturating_sub(changes as u64);
+    }
+
+    /// Writes a change of a segment to a place outside any stream.
+    pub(super) fn put(&self, segment: &Segment, place: i64, record: Option<i64>, name: ChangeName, entry: &Entry) -> Result<()> {
+        log::put(self.conn, place, record, name, entry, derived(segment, log::at(place).1, &entry.body))
     }
 
     /// The row of the change's record, looked up or set aside.
@@ -214,9 +266,12 @@ impl<'a> Page<'a> {
     }
 
     /// Keeps rulings, also on changes that have not come yet.
-    pub(super) fn rulings(&mut self, rulings: &[Ruling]) -> Result<()> {
+    /// `n` is their number in the feed: what was ruled later stands, also if it came before.
+    pub(super) fn rulings(&mut self, rulings: &[Ruling], n: u64) -> Result<()> {
         for r in rulings {
-            erase::keep_ruling(self.conn, r)?;
+            if !erase::keep_ruling(self.conn, r, n)? {
+                continue;
+            }
             match r.verdict {
                 Verdict::Accepted => {
                     self.ruled.remove(&r.change);
@@ -227,18 +282,22 @@ impl<'a> Page<'a> {
                 Verdict::Erased => erase::drop_payload(self.conn, &r.change)?,
             }
             for uuid in self.records_of(&r.change)? {
-                if let Some(row) = record::find(self.conn, &uuid)? {
-                    let (id, kind) = (row.id, row.kind);
-                    let new = || Touched { id, kind, row: Some(row), fresh: Vec::new(), replay: true };
-                    self.touched.entry(uuid).or_insert_with(new).replay = true;
-                    if r.verdict == Verdict::Erased {
-                        self.erased.push(id);
-                        self.erased_files.extend(super::files::named_by(self.conn, id)?);
-                    }
+                if let Some(id) = self.replay(&uuid)?.filter(|_| r.verdict == Verdict::Erased) {
+                    self.erased.push(id);
+                    self.erased_files.extend(super::files::named_by(self.conn, id)?);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The record's log is asked when the page is merged; its row, if there is one.
+    pub(super) fn replay(&mut self, uuid: &RecordId) -> Result<Option<i64>> {
+        let Some(row) = record::find(self.conn, uuid)? else { return Ok(None) };
+        let (id, kind) = (row.id, row.kind);
+        let new = || Touched { id, kind, row: Some(row), fresh: Vec::new(), replay: true };
+        self.touched.entry(*uuid).or_insert_with(new).replay = true;
+        Ok(Some(id))
     }
 
     fn records_of(&self, change: &ChangeName) -> Result<BTreeSet<RecordId>> {
@@ -326,7 +385,7 @@ fn derived(segment: &Segment, n: u64, body: &Body) -> bool {
 }
 
 /// What an entry says; its name is known already.
-fn read(entry: &daftar_wire::change::Entry, name: ChangeName) -> Option<Change> {
+fn read(entry: &Entry, name: ChangeName) -> Option<Change> {
     let header = daftar_wire::change::read_header(&entry.header).ok()?;
     let payload = match entry.payload() {
         Some(bytes) => daftar_wire::change::read_payload(header.kind, bytes).ok()?,

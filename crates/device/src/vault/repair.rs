@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::file::{meta, set_meta};
 use super::send::Unsent;
 use super::stream::StreamRow;
-use super::{Store, cursor, give, held, log, stream};
+use super::{Store, ahead, cursor, give, held, log, stream};
 use crate::error::Result;
 
 /// Set while headquarters may hold another log of the compartment.
@@ -157,6 +157,7 @@ pub(super) fn follow(conn: &Connection, to: &Epoch, device: &DeviceId) -> Result
     }
     set_meta(conn, EPOCH, &to.0)?;
     if known.is_some() {
+        ahead::forget_numbers(conn)?;
         conn.prepare_cached("UPDATE stream SET confirm = 1, backed_up = 0 WHERE device = ?1 AND acked > split_n")?.execute([device.0])?;
         set_differs(conn, true)?;
     }

@@ -152,7 +152,7 @@ impl Found {
                 }
             }
             // What nothing else vouches for is believed only where its page is whole.
-            (None, [Blob(name), Int(verdict), Text(reason)]) if whole => {
+            (None, [Blob(name), Int(verdict), Text(reason)] | [Blob(name), Int(verdict), Text(reason), Int(_)]) if whole => {
                 if let Ok(name) = name.as_slice().try_into() {
                     self.rulings.insert(name, (*verdict, reason.clone()));
                 }
