@@ -15,6 +15,8 @@ const SECOND_GENERATION: WeakLink = WeakLink { bits_per_second: 40_000, ..WeakLi
 const IN_FLIGHT_BYTES: u64 = 64_000 / 8 * 6 / 10;
 /// A run of a second: while a link is not known, or was cut, runs are shorter than that.
 const RUN_BYTES: u64 = 64_000 / 8;
+/// A run that is sealed: 109 changes.
+const SEALED_RUN_BYTES: u64 = 2 * RUN_BYTES;
 /// A connection is cut when so many bytes went up: about three seconds of the link.
 const CUT_AT_BYTES: u64 = 20_000;
 
@@ -56,8 +58,12 @@ fn waiting(device: &Device) -> u64 {
 }
 
 fn begin(device: &Device, more: &[(&str, &str)]) -> Child {
+    begin_as(&["sync"], device, more)
+}
+
+fn begin_as(words: &[&str], device: &Device, more: &[(&str, &str)]) -> Child {
     let mut command = device.command();
-    command.args(["sync", "--json"]).envs(more.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(words).arg("--json").envs(more.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("daftar is built")
 }
 
@@ -91,12 +97,23 @@ fn lines(dir: &Path, inspections: u32, seed: u32) -> u64 {
 
 #[test]
 fn on_a_link_that_is_cut_what_is_sent_twice_was_in_flight_or_is_one_run() {
+    cut_again_and_again(&["sync"], RUN_BYTES);
+}
+
+#[test]
+fn on_a_link_that_is_cut_a_locked_device_sends_little_twice_either() {
+    // What was sealed is not cut smaller when it goes.
+    cut_again_and_again(&["sync", "--locked"], SEALED_RUN_BYTES);
+}
+
+/// Syncs by these words over a link that is cut again and again, until nothing waits. Twice went at most what was in flight and one run for each cut.
+fn cut_again_and_again(words: &[&str], run_bytes: u64) {
     const INSPECTIONS: u32 = 100;
     // The same records to two headquarters, in peace and over the link.
     let (calm, post) = (Post::new(), Post::new());
     let (a, b) = (calm.device("aziz", INSPECTIONS, 101), post.device("aziz", INSPECTIONS, 101));
-    let once = calm.up(|| drop(a.json(&["sync"])));
-    let idle = calm.up(|| drop(a.json(&["sync"])));
+    let once = calm.up(|| drop(a.json(words)));
+    let idle = calm.up(|| drop(a.json(words)));
 
     post.link.set(WeakLink::VALLEY);
     let (mut tries, mut waits) = (0, waiting(&b));
@@ -104,7 +121,7 @@ fn on_a_link_that_is_cut_what_is_sent_twice_was_in_flight_or_is_one_run() {
         while waits > 0 {
             tries += 1;
             assert!(tries <= 12, "{waits} changes wait after {tries} tries");
-            let mut sync = begin(&b, &[]);
+            let mut sync = begin_as(words, &b, &[]);
             let from = post.link.up_bytes();
             while sync.try_wait().expect("a child can be asked").is_none() {
                 if post.link.up_bytes() >= from + CUT_AT_BYTES {
@@ -122,7 +139,7 @@ fn on_a_link_that_is_cut_what_is_sent_twice_was_in_flight_or_is_one_run() {
     let twice = up.saturating_sub(once + cuts * idle);
     eprintln!("{once} bytes once, {up} in {tries} tries, {twice} of them twice");
     assert!(tries > 1, "the link was cut before all was through");
-    assert!(twice <= cuts * (IN_FLIGHT_BYTES + RUN_BYTES), "{twice} bytes went twice in {cuts} cuts");
+    assert!(twice <= cuts * (IN_FLIGHT_BYTES + run_bytes), "{twice} bytes went twice in {cuts} cuts");
     assert_eq!(records_at(&post.server), records_at(&calm.server));
 }
 

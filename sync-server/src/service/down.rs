@@ -250,3 +250,17 @@ fn bytes_of(answer: &Answer) -> u64 {
         Answer::Verdict(_) | Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_a_small_part_of_what_is_wanted_so_that_a_cut_costs_little() {
+        assert_eq!(page_bytes(None), PAGE_BYTES);
+        assert_eq!(page_bytes(Some(u64::MAX)), PAGE_BYTES);
+        // 64 kbit/s for half a minute: two seconds of it.
+        assert_eq!(page_bytes(Some(256_000)), 16_000);
+        assert_eq!(page_bytes(Some(0)), PAGE_BYTES_MIN);
+    }
+}

@@ -21,7 +21,11 @@ const RECEIPT: &str = "daftar kept receipt 1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Boxed {
     pub(crate) id: i64,
-    /// How many changes are in it.
+    /// Whose stream's changes are in it.
+    pub(crate) incarnation: Incarnation,
+    /// The number of the last.
+    pub(crate) last: u64,
+    /// How many they are.
     pub(crate) changes: u64,
     /// Sealed to headquarters.
     pub(crate) bytes: Vec<u8>,
@@ -82,9 +86,14 @@ impl Keyring {
             if open.contains(&row.get::<_, String>(1)?) {
                 continue;
             }
-            let found = conn.query_row("SELECT id, last + 1 - first, bytes FROM outbox WHERE id = ?1", [row.get::<_, i64>(0)?], |r| {
-                Ok(Boxed { id: r.get(0)?, changes: uint(r.get(1)?), bytes: r.get(2)? })
-            })?;
+            let found = conn.query_row(
+                "SELECT id, incarnation, last, last + 1 - first, bytes FROM outbox WHERE id = ?1",
+                [row.get::<_, i64>(0)?],
+                |r| {
+                    let (incarnation, last) = (Incarnation(r.get(1)?), uint(r.get(2)?));
+                    Ok(Boxed { id: r.get(0)?, incarnation, last, changes: uint(r.get(3)?), bytes: r.get(4)? })
+                },
+            )?;
             return Ok(Some(found));
         }
         Ok(None)

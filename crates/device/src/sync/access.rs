@@ -8,6 +8,7 @@ use daftar_wire::message::{Ask, Reopened, Revocation};
 use tokio::sync::mpsc::Sender;
 
 use super::SyncError;
+use super::pace::Pace;
 use super::run::blocking;
 use crate::Error;
 use crate::device::Shared;
@@ -32,11 +33,23 @@ pub(super) async fn reopened(store: &Arc<Store>, reopened: Reopened) -> Result<(
     told.await
 }
 
-/// Sends the outbox, without the files named; counts its changes. False: nobody listens any more.
-pub(super) fn send_boxed(shared: &Shared, open: &[String], asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<bool, Error> {
+/// Sends the outbox, without the files named, as fast as receipts come; counts its changes. False: nobody listens any more.
+pub(super) fn send_boxed(
+    shared: &Shared,
+    open: &[String],
+    asks: &Sender<Vec<u8>>,
+    sent: &AtomicU64,
+    pace: Option<&Pace>,
+) -> Result<bool, Error> {
     let mut after = 0;
     while let Some(boxed) = shared.keyring.next_boxed(after, open)? {
         after = boxed.id;
+        if let Some(pace) = pace {
+            let bytes = boxed.bytes.len() as u64;
+            pace.wait_for_room(bytes, || asks.is_closed());
+            // Noted first: its receipt may be there before this goes on.
+            pace.sent(boxed.incarnation, boxed.last, boxed.changes, bytes);
+        }
         if asks.blocking_send(Ask::Sealed(boxed.bytes).write()).is_err() {
             return Ok(false);
         }

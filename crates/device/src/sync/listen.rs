@@ -213,7 +213,7 @@ impl<'a> Listener<'a> {
         let recalling = self.pace.filter(|pace| pace.awaits_recall());
         for r in receipt.held {
             if let Some(pace) = self.pace {
-                pace.receipted(&r.stream, r.up_to);
+                pace.receipted(&r.stream.incarnation, r.up_to);
             }
             self.writers.receipt(r, bytes.clone(), recalling.is_some()).await;
         }

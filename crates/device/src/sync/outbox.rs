@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use daftar_core::ids::DeviceId;
+use daftar_core::ids::{DeviceId, Incarnation};
 use daftar_wire::message::{Ask, End, FrameReader, Hello, Receipt};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::access::send_boxed;
 use super::cancel::Cancel;
+use super::pace::Pace;
 use super::session::{Session, Step};
 use super::transport::Transport;
 use super::{Progress, SyncError, SyncReport};
@@ -41,7 +42,11 @@ pub async fn run_locked_until<T: Transport>(
     let started = Instant::now();
     let shared = device.shared().clone();
     let Ok(_one) = shared.syncing.try_lock() else { return Err(SyncError::Running) };
+    if let Some(pace) = transport.pace() {
+        pace.remember(shared.keyring.link()?);
+    }
     let outcome = exchange(&shared, transport, progress, cancel).await;
+    let learned = transport.pace().map(|pace| pace.learned(outcome.is_err()));
     let (bytes_up, bytes_down) = transport.counted();
     let noted = match &outcome {
         Ok((_, hq_time_ms)) => Some(ContactOutcome::Finished { hq_time_ms: *hq_time_ms }),
@@ -50,6 +55,7 @@ pub async fn run_locked_until<T: Transport>(
         Err(e) => Some(ContactOutcome::Failed { code: e.code().to_owned() }),
     };
     let waiting = blocking(&shared, move |shared| {
+        learned.map_or(Ok(()), |learned| shared.keyring.set_link(&learned))?;
         noted.map_or(Ok(()), |noted| shared.keyring.contacted(&noted, shared.clock.as_ref(), None))?;
         shared.sweep()?;
         shared.keyring.outbox()
@@ -72,8 +78,8 @@ async fn exchange<T: Transport>(
     let (words, to_send) = blocking(shared, |s| Ok((Words::device(s)?, s.keyring.outbox()?))).await?;
     let said = words.asks();
     let sender = tokio::task::spawn_blocking({
-        let (shared, sent) = (shared.clone(), sent.clone());
-        move || say(&shared, said, &asks, &sent)
+        let (shared, sent, pace) = (shared.clone(), sent.clone(), transport.pace().cloned());
+        move || say(&shared, said, &asks, &sent, pace.as_deref())
     });
     let device = shared.keyring.device()?;
     let id = device.device;
@@ -87,7 +93,7 @@ async fn exchange<T: Transport>(
             reader.push(&piece);
             while let Some(frame) = reader.next()? {
                 for step in session.hear(&frame)? {
-                    if let Some(e) = take(shared, &id, step, &mut receipted).await? {
+                    if let Some(e) = take(shared, &id, step, &mut receipted, transport.pace().map(Arc::as_ref)).await? {
                         end = Some(e);
                     }
                     let (bytes_up, bytes_down) = transport.counted();
@@ -117,14 +123,18 @@ async fn exchange<T: Transport>(
     Ok((sent.load(Ordering::Relaxed), end.time_ms))
 }
 
-fn say(shared: &Shared, said: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64) -> Result<(), Error> {
+fn say(shared: &Shared, said: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64, pace: Option<&Pace>) -> Result<(), Error> {
     let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None };
-    for ask in [Ask::Hello(hello)].into_iter().chain(said) {
+    let recalls = shared.keyring.outbox()? > 0 && pace.is_some_and(Pace::asks_recall);
+    for ask in [Ask::Hello(hello)].into_iter().chain(said).chain(recalls.then_some(Ask::Recall)) {
         if asks.blocking_send(ask.write()).is_err() {
             return Ok(());
         }
     }
-    if send_boxed(shared, &[], asks, sent)? {
+    if let Some(pace) = pace.filter(|_| recalls) {
+        pace.wait_for_recall(|| asks.is_closed());
+    }
+    if send_boxed(shared, &[], asks, sent, pace)? {
         // Whoever listens no more has said why.
         let _ = asks.blocking_send(Ask::End.write());
     }
@@ -132,9 +142,24 @@ fn say(shared: &Shared, said: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64
 }
 
 /// Takes what concerns a locked device; all else is for the next unlock.
-async fn take(shared: &Arc<Shared>, device: &DeviceId, step: Step, receipted: &mut u64) -> Result<Option<End>, SyncError> {
+async fn take(
+    shared: &Arc<Shared>,
+    device: &DeviceId,
+    step: Step,
+    receipted: &mut u64,
+    pace: Option<&Pace>,
+) -> Result<Option<End>, SyncError> {
     match step {
-        Step::Receipted(receipt) => *receipted += receipts(shared, *device, receipt).await?,
+        Step::Receipted(receipt) => {
+            let held: Vec<(Incarnation, u64)> = receipt.held.iter().map(|r| (r.stream.incarnation, r.up_to)).collect();
+            *receipted += receipts(shared, *device, receipt).await?;
+            if let Some(pace) = pace {
+                held.iter().for_each(|(incarnation, up_to)| pace.receipted(incarnation, *up_to));
+                if pace.awaits_recall() {
+                    pace.recalled();
+                }
+            }
+        }
         Step::Revoked(revocation) => blocking(shared, move |s| s.keyring.note_revocation(&revocation)).await?,
         Step::Ended(end) => return Ok(Some(end)),
         Step::Refused(stream, reason) => tracing::warn!(reason, device = %stream.device, "a sealed segment was not taken; it waits"),

@@ -4,8 +4,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use daftar_core::ids::Incarnation;
 use daftar_wire::limits::SEGMENT_CHANGES_MAX;
-use daftar_wire::stream::StreamId;
 
 /// A run takes the link no longer than this.
 const RUN: Duration = Duration::from_secs(2);
@@ -35,6 +35,8 @@ const ANSWER_BYTES_MIN: u64 = 64 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A measure over less is none.
 const MEASURE_MIN: Duration = Duration::from_millis(200);
+/// What is sealed before its link is known is cut for this many bytes a second, where no slower one is remembered: 64 kbit/s.
+const SEALED_BYTES_PER_SECOND: u64 = 8_000;
 /// Bytes of a change as it travels, before any was sent, and of a segment beside its changes.
 const CHANGE_BYTES: u64 = 140;
 const SEGMENT_BYTES: u64 = 650;
@@ -82,10 +84,19 @@ enum Recall {
 
 #[derive(Debug)]
 struct Flight {
-    stream: StreamId,
+    /// The stream's: it is random, and no other has it.
+    incarnation: Incarnation,
     last: u64,
     bytes: u64,
     since: Instant,
+}
+
+impl LinkMemory {
+    /// How many changes may be sealed together: what is sealed is not cut smaller when it goes.
+    pub(crate) fn sealed_changes(&self) -> u32 {
+        let rate = self.bytes_per_second.map_or(SEALED_BYTES_PER_SECOND, |known| known.min(SEALED_BYTES_PER_SECOND));
+        changes(carried(rate, RUN).max(RUN_BYTES_MIN), CHANGE_BYTES)
+    }
 }
 
 impl Pace {
@@ -105,7 +116,7 @@ impl Pace {
     }
 
     /// The connection is there; the first one of a sync counts.
-    pub(super) fn connected(&self, took: Duration) {
+    pub(crate) fn connected(&self, took: Duration) {
         self.held().connected_in.get_or_insert(took);
         self.moved.notify_all();
     }
@@ -120,6 +131,14 @@ impl Pace {
             if is_over() {
                 return SEGMENT_CHANGES_MAX;
             }
+            state = self.wait(state);
+        }
+    }
+
+    /// Waits until so many bytes, which are not cut any more, may go; not if `is_over`.
+    pub(super) fn wait_for_room(&self, bytes: u64, is_over: impl Fn() -> bool) {
+        let mut state = self.held();
+        while !state.has_room(bytes, Instant::now()) && !is_over() {
             state = self.wait(state);
         }
     }
@@ -172,17 +191,17 @@ impl Pace {
     }
 
     /// A segment was handed to the link.
-    pub(super) fn sent(&self, stream: &StreamId, last: u64, changes: u64, bytes: u64) {
+    pub(super) fn sent(&self, incarnation: Incarnation, last: u64, changes: u64, bytes: u64) {
         let mut state = self.held();
-        state.flying.push(Flight { stream: stream.clone(), last, bytes, since: Instant::now() });
+        state.flying.push(Flight { incarnation, last, bytes, since: Instant::now() });
         state.sent_segments += 1;
         state.sent_changes += changes;
         state.sent_bytes += bytes;
     }
 
     /// Headquarters holds a stream up to here.
-    pub(super) fn receipted(&self, stream: &StreamId, up_to: u64) {
-        self.held().receipted(stream, up_to, Instant::now());
+    pub(super) fn receipted(&self, incarnation: &Incarnation, up_to: u64) {
+        self.held().receipted(incarnation, up_to, Instant::now());
         self.moved.notify_all();
     }
 
@@ -208,16 +227,21 @@ impl State {
             return Some(SEGMENT_CHANGES_MAX);
         }
         let run = self.run_bytes(rate);
-        self.flying.retain(|f| now.duration_since(f.since) < PATIENCE);
-        let under_way: u64 = self.flying.iter().map(|f| f.bytes).sum();
-        let window = carried(rate, connected_in + WINDOW).max(WINDOW_BYTES_MIN);
-        if under_way > 0 && under_way + run > window {
+        if !self.has_room(run, now) {
             return None;
         }
         let of_changes = self.sent_bytes.saturating_sub(SEGMENT_BYTES * self.sent_segments);
-        let each = of_changes.checked_div(self.sent_changes).unwrap_or(CHANGE_BYTES).max(1);
-        let changes = run.saturating_sub(SEGMENT_BYTES) / each;
-        Some(u32::try_from(changes).unwrap_or(u32::MAX).clamp(1, SEGMENT_CHANGES_MAX))
+        Some(changes(run, of_changes.checked_div(self.sent_changes).unwrap_or(CHANGE_BYTES).max(1)))
+    }
+
+    /// Whether so many bytes may go, beside what is under way.
+    fn has_room(&mut self, bytes: u64, now: Instant) -> bool {
+        let Some(connected_in) = self.connected_in else { return false };
+        let rate = self.rate(connected_in);
+        self.flying.retain(|f| now.duration_since(f.since) < PATIENCE);
+        let under_way: u64 = self.flying.iter().map(|f| f.bytes).sum();
+        let window = carried(rate, connected_in + WINDOW).max(WINDOW_BYTES_MIN);
+        rate >= FAST_BYTES_PER_SECOND || under_way == 0 || under_way + bytes <= window
     }
 
     /// Bytes a second: as measured in this sync; else what the handshake shows to be fast, or what is remembered, or what the handshake allows.
@@ -233,8 +257,8 @@ impl State {
         first.max(self.receipted_bytes / RUN_PART).min(carried(rate, RUN)).max(RUN_BYTES_MIN)
     }
 
-    fn receipted(&mut self, stream: &StreamId, up_to: u64, now: Instant) {
-        let is_held = |f: &Flight| f.stream == *stream && f.last <= up_to;
+    fn receipted(&mut self, incarnation: &Incarnation, up_to: u64, now: Instant) {
+        let is_held = |f: &Flight| f.incarnation == *incarnation && f.last <= up_to;
         self.receipted_bytes += self.flying.iter().filter(|f| is_held(f)).map(|f| f.bytes).sum::<u64>();
         self.flying.retain(|f| !is_held(f));
         // What came before the first receipt went through an empty pipe: what counts is what came after it.
@@ -247,6 +271,11 @@ impl State {
     }
 }
 
+/// How many changes of so many bytes each make a run of so many bytes.
+fn changes(run: u64, each: u64) -> u32 {
+    u32::try_from(run.saturating_sub(SEGMENT_BYTES) / each).unwrap_or(u32::MAX).clamp(1, SEGMENT_CHANGES_MAX)
+}
+
 fn carried(bytes_per_second: u64, time: Duration) -> u64 {
     bytes_per_second.saturating_mul(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)) / 1000
 }
@@ -254,12 +283,8 @@ fn carried(bytes_per_second: u64, time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use daftar_core::compartment::Compartment;
-    use daftar_core::ids::{DeviceId, Incarnation};
 
-    fn stream() -> StreamId {
-        StreamId { compartment: Compartment::reference(), device: DeviceId([1; 16]), incarnation: Incarnation([1; 16]) }
-    }
+    const STREAM: Incarnation = Incarnation([1; 16]);
 
     fn pace(connected_ms: u64, memory: LinkMemory) -> State {
         State { memory, connected_in: Some(Duration::from_millis(connected_ms)), ..State::default() }
@@ -288,21 +313,28 @@ mod tests {
         assert_eq!(state.changes(now), None);
         state.connected_in = Some(Duration::from_millis(1_300));
         assert!(state.changes(now).is_some());
-        let fly = |last| Flight { stream: stream(), last, bytes: 6_000, since: now };
+        let fly = |last| Flight { incarnation: STREAM, last, bytes: 6_000, since: now };
         state.flying = vec![fly(10), fly(20)];
-        assert_eq!(state.changes(now), None, "12 kB are under way");
-        state.receipted(&stream(), 10, now);
+        assert_eq!((state.changes(now), state.has_room(900, now)), (None, false), "12 kB are under way");
+        state.receipted(&STREAM, 10, now);
         assert!(state.changes(now).is_some(), "a receipt makes room");
         state.flying = vec![fly(10), fly(20)];
         assert!(state.changes(now + PATIENCE).is_some(), "what is never receipted holds nothing up");
     }
 
     #[test]
+    fn what_is_sealed_before_its_link_is_known_is_two_seconds_of_a_weak_one() {
+        let sealed = |rate| LinkMemory { bytes_per_second: rate, was_cut: false }.sealed_changes();
+        assert_eq!((sealed(None), sealed(Some(90_000)), sealed(Some(8_000))), (109, 109, 109));
+        assert_eq!((sealed(Some(4_000)), sealed(Some(10))), (52, 24));
+    }
+
+    #[test]
     fn a_link_is_measured_by_its_receipts() {
         let (mut state, now) = (pace(1_300, LinkMemory::default()), Instant::now());
-        state.flying = (1..=5).map(|last| Flight { stream: stream(), last, bytes: 2_000, since: now }).collect();
+        state.flying = (1..=5).map(|last| Flight { incarnation: STREAM, last, bytes: 2_000, since: now }).collect();
         for n in 1..=5u64 {
-            state.receipted(&stream(), n, now + Duration::from_millis(250 * n));
+            state.receipted(&STREAM, n, now + Duration::from_millis(250 * n));
         }
         assert_eq!(state.measured, Some(8_000), "2,000 bytes every quarter of a second");
     }

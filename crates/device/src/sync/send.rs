@@ -97,7 +97,7 @@ pub(crate) fn send(
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(Error::Unexpected("an encoder stopped".into()))))
     });
     outcome?;
-    send_boxed(store.shared(), &open, asks, sent)?;
+    send_boxed(store.shared(), &open, asks, sent, pace)?;
     // Behind the segments: what they brought is not wanted again.
     for c in &question.heads {
         if asks.blocking_send(Ask::Heads(store.heads(c)?).write()).is_err() {
@@ -147,7 +147,7 @@ fn work(
             let size = bytes.len() as u64;
             // Noted first: its receipt may be there before this goes on.
             if let Some(pace) = pace {
-                pace.sent(&segment.stream, segment.last(), segment.entries.len() as u64, size);
+                pace.sent(segment.stream.incarnation, segment.last(), segment.entries.len() as u64, size);
             }
             if asks.blocking_send(Ask::Segment(bytes).write()).is_err() {
                 return Ok(());

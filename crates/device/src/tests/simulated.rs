@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use daftar_core::ids::{DeviceId, Head, OfficerId};
 use daftar_wire::message::{Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Reopen, Reopened};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::reference::{Held, Kept};
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{Cancel, LinkError, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked, run_until};
+use crate::sync::{Cancel, LinkError, Pace, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked, run_until};
 use crate::vault::AppliedWhat;
 use crate::{Device, Store};
 
@@ -49,6 +50,7 @@ pub struct Simulated<'a> {
     held: &'a Mutex<Held>,
     weather: Weather,
     said: AtomicUsize,
+    pace: Option<Arc<Pace>>,
 }
 
 /// What is remembered within one request.
@@ -62,7 +64,14 @@ struct Request {
 
 impl<'a> Simulated<'a> {
     pub fn new(hq: &'a Hq, held: &'a Mutex<Held>, device: DeviceId, weather: Weather) -> Self {
-        Self { hq, device, held, weather, said: AtomicUsize::new(0) }
+        Self { hq, device, held, weather, said: AtomicUsize::new(0), pace: None }
+    }
+
+    /// The same as a link that keeps a pace, as a real one does.
+    fn paced(self) -> Self {
+        let pace = Pace::default();
+        pace.connected(Duration::from_millis(1));
+        Self { pace: Some(Arc::new(pace)), ..self }
     }
 
     fn receipt(&self, held: &Held, mut r: Receipted) -> Vec<Answer> {
@@ -206,6 +215,10 @@ impl Transport for Simulated<'_> {
         if cut { Err(LinkError::NoLink("cut".into())) } else { Ok(()) }
     }
 
+    fn pace(&self) -> Option<&Arc<Pace>> {
+        self.pace.as_ref()
+    }
+
     fn counted(&self) -> (u64, u64) {
         (0, 0)
     }
@@ -236,7 +249,7 @@ fn sync_telling(
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime")
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime")
 }
 
 /// Headquarters' key, to which devices seal.
@@ -415,4 +428,29 @@ fn an_answer_that_is_cut_leaves_what_was_heard_of_it() {
     let rest = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
     assert_eq!(rest.received_changes, 1, "and are not asked for again");
     assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
+}
+
+#[test]
+fn what_is_heard_is_written_down_while_the_answer_still_hangs() {
+    let (hq, held, a, b) = world();
+    let team = c("team/imt-1");
+    for n in 0..3 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+        sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    }
+    let weather = Weather { hangs_after: Some(3), ..Weather::default() };
+    let (hanging, cancel) = (Simulated::new(&hq, &held, b.store.device().id, weather).paced(), Cancel::default());
+    let cursor = || b.store.cursor(&team).expect("readable").map(|k| k.ranges);
+    runtime().block_on(async {
+        let looking = async {
+            let until = Instant::now() + Duration::from_secs(30);
+            while cursor().is_none() && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let seen = cursor();
+            cancel.cancel();
+            assert_eq!(seen, Some(vec![(1, 2)]), "two entries are less than a page, and nothing more comes");
+        };
+        let _ = tokio::join!(run_until(&b.store, &hanging, &|_| (), &cancel), looking);
+    });
 }

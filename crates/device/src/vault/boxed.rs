@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Head;
-use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
+use daftar_wire::limits::SEGMENT_PLAIN_BYTES_MAX;
 
 use super::file::Vault;
 use super::{Store, read, send, stream};
@@ -47,8 +47,9 @@ impl Store {
             let boxed = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(0, |(_, last)| last);
             let mut from = row.acked.max(boxed) + 1;
             let mut cuts: Vec<Cut> = Vec::new();
+            let most = self.shared.keyring.link()?.sealed_changes();
             while from <= row.n && cuts.len() < BATCH {
-                let segment = self.segment_of(vault, &stream, from, SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX)?;
+                let segment = self.segment_of(vault, &stream, from, most, SEGMENT_PLAIN_BYTES_MAX)?;
                 let last = segment.last();
                 let head = send::signed_heads(&vault.conn(), row.id, last, last)?.first().map(|s| s.1);
                 let head = head.ok_or_else(|| Error::Unexpected("a segment without a signed head".into()))?;
