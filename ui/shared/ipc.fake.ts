@@ -346,9 +346,9 @@ export const ipc: Ipc = {
       attempts: query.has("empty")
         ? []
         : [
-            { at_ms: Date.now() - 4 * 60_000, trouble: "no_link", sent: 0, received: 0, refused: 0 },
-            { at_ms: Date.now() - 64 * 60_000, trouble: "some_set_aside", sent: 3, received: 12, refused: 2 },
-            { at_ms: lastHq ?? 0, trouble: null, sent: 14, received: 37, refused: 0 },
+            { at_ms: Date.now() - 4 * 60_000, trouble: "no_link", sent: 0, received: 0, refused: 0, why: [] },
+            { at_ms: Date.now() - 64 * 60_000, trouble: "some_set_aside", sent: 3, received: 12, refused: 2, why: ["storage_full", "newer"] },
+            { at_ms: lastHq ?? 0, trouble: null, sent: 14, received: 37, refused: 0, why: [] },
           ],
       closed: query.has("closed")
         ? [

@@ -141,6 +141,31 @@ pub struct AttemptRow {
     pub received: u32,
     /// Parts and files that headquarters did not take; they wait.
     pub refused: u32,
+    /// Why parts were not taken, each reason once.
+    pub why: Vec<RefusedWhy>,
+}
+
+/// Why headquarters did not take a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "../../ui/shared/generated/")]
+pub enum RefusedWhy {
+    /// It cannot be read there.
+    Malformed,
+    /// It is of a later version.
+    Newer,
+    /// It is too large.
+    TooLarge,
+    /// The signature does not fit.
+    BadSignature,
+    /// The device that wrote it is not known there.
+    UnknownDevice,
+    /// The compartment is not known there.
+    NoCompartment,
+    /// The storage there is full.
+    StorageFull,
+    /// It could not be kept just now, or for another reason.
+    Unavailable,
 }
 
 /// How far the running exchange is.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, Cancel, HttpTransport, LinkError, Progress, SyncError, SyncReport};
+use daftar_device::sync::{self, AutoSync, Cancel, HttpTransport, LinkError, Progress, Refused, SyncError, SyncReport};
 use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
@@ -16,7 +16,7 @@ use super::fault::ui;
 use super::record::{FIELD_KINDS, row};
 use crate::dto::record::RecordRow;
 use crate::dto::sync::{
-    AttemptRow, ClosedRow, ClosedWhy, ReceiptRow, SalvageView, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent,
+    AttemptRow, ClosedRow, ClosedWhy, ReceiptRow, RefusedWhy, SalvageView, SyncProgress, SyncStrip, SyncTrouble, SyncView, WatchEvent,
 };
 use crate::error::{UiError, UiResult};
 
@@ -81,6 +81,19 @@ fn trouble(code: &str) -> SyncTrouble {
         "fork" => SyncTrouble::Forked,
         "cancelled" => SyncTrouble::Stopped,
         _ => SyncTrouble::Unexpected,
+    }
+}
+
+fn refused_why(r: &Refused) -> RefusedWhy {
+    match r.reason.as_str() {
+        "malformed" => RefusedWhy::Malformed,
+        "newer" => RefusedWhy::Newer,
+        "too_large" => RefusedWhy::TooLarge,
+        "bad_signature" => RefusedWhy::BadSignature,
+        "unknown_device" => RefusedWhy::UnknownDevice,
+        "no_compartment" => RefusedWhy::NoCompartment,
+        "storage_full" => RefusedWhy::StorageFull,
+        _ => RefusedWhy::Unavailable,
     }
 }
 
@@ -207,17 +220,23 @@ impl Engine {
     fn remember(&self, outcome: &Result<SyncReport, SyncError>) {
         match outcome {
             Ok(r) => {
-                let refused = r.refused + r.files.refused;
+                let refused = r.refused.iter().map(|r| r.segments).sum::<u64>() + r.files.refused;
                 let aside = (refused > 0).then_some(SyncTrouble::SomeSetAside);
-                self.remember_row(aside, r.sent_changes, r.received_changes, refused);
+                let mut why: Vec<RefusedWhy> = r.refused.iter().map(refused_why).collect();
+                why.dedup();
+                let (sent, received) = (count(r.sent_changes), count(r.received_changes));
+                self.remember_row(AttemptRow { at_ms: 0, trouble: aside, sent, received, refused: count(refused), why });
             }
-            Err(e) => self.remember_row(Some(trouble(e.code())), 0, 0, 0),
+            Err(e) => {
+                let trouble = Some(trouble(e.code()));
+                self.remember_row(AttemptRow { at_ms: 0, trouble, sent: 0, received: 0, refused: 0, why: Vec::new() });
+            }
         }
     }
 
-    fn remember_row(&self, trouble: Option<SyncTrouble>, sent: u64, received: u64, refused: u64) {
+    fn remember_row(&self, row: AttemptRow) {
         let at_ms = self.device.as_ref().map_or(0, |d| i64::try_from(d.now_ms()).unwrap_or(0));
-        let row = AttemptRow { at_ms, trouble, sent: count(sent), received: count(received), refused: count(refused) };
+        let row = AttemptRow { at_ms, ..row };
         let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.push_front(row);
         attempts.truncate(ATTEMPTS_MAX);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use daftar_device::sync::{self, Cancel, HttpTransport, SyncError, SyncReport};
+use daftar_device::sync::{self, Cancel, HttpTransport, Refused, SyncError, SyncReport};
 use daftar_device::{Device, Store};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -72,6 +72,11 @@ fn say(report: &SyncReport, out: &Out) {
                     n => format!("{n} changes are kept here and still wait."),
                 },
             ];
+            let parts = |n: u64| if n == 1 { "1 part was".to_owned() } else { format!("{n} parts were") };
+            let refused = |r: &Refused| {
+                format!("{} not taken of {}: headquarters says that {}. It waits here.", parts(r.segments), r.compartment, r.why())
+            };
+            lines.extend(report.refused.iter().map(refused));
             lines.extend(super::files::synced(&report.files));
             lines
         },

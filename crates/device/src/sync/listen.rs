@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::pace::Pace;
 use super::run::blocking;
 use super::session::{Session, Step};
-use super::{Progress, Road, SyncError, access};
+use super::{Progress, Refused, Road, SyncError, access};
 use crate::vault::Store;
 
 /// Entries of a feed are not kept from the disk for longer than this.
@@ -45,7 +45,7 @@ impl Told<'_> {
 /// What an answer came to.
 pub(crate) struct Heard {
     /// Segments that the server did not take.
-    pub(crate) refused: u64,
+    pub(crate) refused: Vec<Refused>,
     /// Entries of feeds that were not taken here.
     pub(crate) untaken: u64,
     /// What it said of this device's identity.
@@ -115,7 +115,7 @@ struct Listener<'a> {
     news: bool,
     root_unknown: bool,
     end: Option<End>,
-    refused: u64,
+    refused: Vec<Refused>,
 }
 
 impl<'a> Listener<'a> {
@@ -130,7 +130,7 @@ impl<'a> Listener<'a> {
             news: false,
             root_unknown: false,
             end: None,
-            refused: 0,
+            refused: Vec::new(),
         })
     }
 
@@ -154,8 +154,8 @@ impl<'a> Listener<'a> {
                 Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
                 Step::Want(stream, from) => self.writers.want(stream, from).await,
                 Step::Refused(stream, reason) => {
-                    self.refused += 1;
-                    tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits")
+                    tracing::warn!(compartment = %stream.compartment, reason, "a segment was not taken; it waits");
+                    Refused { compartment: stream.compartment, reason, segments: 1 }.add(&mut self.refused);
                 }
                 Step::Anew(digit) => {
                     tracing::warn!(digit, "this device was cloned or put back");

@@ -33,7 +33,8 @@ pub(crate) use listen::{Told, listen};
 pub(crate) use run::blocking;
 pub(crate) use send::{Base, Question, send};
 
-use serde::Serialize;
+use daftar_core::compartment::Compartment;
+use serde::{Serialize, Serializer};
 
 /// By which road headquarters' words come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +65,53 @@ pub struct SyncReport {
     pub seconds: f64,
     /// Changes that still wait for a receipt.
     pub waiting: u64,
-    /// Segments that the server did not take; they wait, and the log says why.
-    #[serde(skip)]
-    pub refused: u64,
+    /// Segments that the server did not take; they wait.
+    pub refused: Vec<Refused>,
     /// What it did with files, after the records.
     pub files: FilesReport,
     /// Compartments of which headquarters holds another log still, after heads were compared.
     pub differ: u64,
+}
+
+/// Segments that the server did not take, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Of which compartment they are.
+    #[serde(serialize_with = "as_text")]
+    pub compartment: Compartment,
+    /// The protocol's code for why.
+    pub reason: String,
+    /// How many.
+    pub segments: u64,
+}
+
+fn as_text<S: Serializer>(compartment: &Compartment, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(compartment.as_str())
+}
+
+impl Refused {
+    /// Adds to those of the same compartment and reason.
+    pub(crate) fn add(self, all: &mut Vec<Self>) {
+        match all.iter_mut().find(|known| known.compartment == self.compartment && known.reason == self.reason) {
+            Some(known) => known.segments += self.segments,
+            None => all.push(self),
+        }
+    }
+
+    /// Why, in words.
+    pub fn why(&self) -> &str {
+        match self.reason.as_str() {
+            "malformed" => "it cannot read them",
+            "newer" => "they are of a later version than it has",
+            "too_large" => "they are too large",
+            "bad_signature" => "this device's signature does not fit them",
+            "unknown_device" => "it does not know the device that wrote them",
+            "no_compartment" => "it does not know that compartment",
+            "storage_full" => "its storage is full",
+            "unavailable" => "it could not keep them just now",
+            code => code,
+        }
+    }
 }
 
 /// How far a sync is, for a bar on the screen.

@@ -122,7 +122,7 @@ async fn files_after<T: Transport>(link: Link<'_, T>, report: &mut SyncReport) -
             report.sent_changes += more.sent_changes;
             report.received_changes += more.received_changes;
             report.requests += more.requests;
-            report.refused += more.refused;
+            more.refused.into_iter().for_each(|r| r.add(&mut report.refused));
             report.waiting = more.waiting;
         }
     }
@@ -234,7 +234,7 @@ async fn exchange<T: Transport>(
     report.sent_changes += sent.load(Ordering::Relaxed);
     let heard = listened?;
     told.tell();
-    report.refused += heard.refused;
+    heard.refused.into_iter().for_each(|r| r.add(&mut report.refused));
     // Also when the answer was cut after it: the receipts before it are written, and doing it again changes nothing.
     let before = std::mem::take(settled);
     let (after, waits) = blocking(store, move |s| heard.identity.settle(s, before)).await?;

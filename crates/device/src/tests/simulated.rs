@@ -12,7 +12,9 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::reference::{Held, Kept};
 use super::world::{Hq, NOW_MS, Tablet, c, stop};
-use crate::sync::{Cancel, LinkError, Pace, Progress, Session, Step, SyncError, SyncReport, Transport, run, run_locked, run_until};
+use crate::sync::{
+    Cancel, LinkError, Pace, Progress, Refused, Session, Step, SyncError, SyncReport, Transport, run, run_locked, run_until,
+};
 use crate::vault::AppliedWhat;
 use crate::{Device, Store};
 
@@ -350,7 +352,8 @@ fn a_refused_segment_waits_and_is_counted() {
     let (hq, held, a, _) = world();
     a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     let refused = sync(&hq, &held, &a, Weather { refuses: true, ..Weather::default() }).expect("the answer is whole");
-    assert_eq!((refused.refused, refused.waiting), (1, 1));
+    let why = Refused { compartment: c("team/imt-1"), reason: "storage_full".into(), segments: 1 };
+    assert_eq!((&refused.refused, refused.waiting, why.why()), (&vec![why.clone()], 1, "its storage is full"));
 }
 
 #[test]

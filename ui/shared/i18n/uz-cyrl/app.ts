@@ -173,7 +173,7 @@ export const app: Translated<typeof en, "uz"> = {
   "time.just_now": "ҳозиргина",
   "time.minutes_ago": "{n} дақиқа олдин",
   "time.hours_ago": "{n} соат олдин",
-  "time.yesterday_at": "кеча соат {time} да",
+  "time.yesterday_at": "кеча {time} да",
   "time.days_ago": "{n} кун олдин",
   "time.at": "соат {time} да",
 };

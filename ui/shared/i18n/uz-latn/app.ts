@@ -173,7 +173,7 @@ export const app: Translated<typeof en, "uz"> = {
   "time.just_now": "hozirgina",
   "time.minutes_ago": "{n} daqiqa oldin",
   "time.hours_ago": "{n} soat oldin",
-  "time.yesterday_at": "kecha soat {time} da",
+  "time.yesterday_at": "kecha {time} da",
   "time.days_ago": "{n} kun oldin",
   "time.at": "soat {time} da",
 };
