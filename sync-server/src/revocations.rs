@@ -117,6 +117,7 @@ fn read(line: &[u8]) -> Option<Revocation> {
         | Answer::Loose(_)
         | Answer::Short(_)
         | Answer::Reopened(_)
+        | Answer::File(_)
         | Answer::End(_) => None,
     }
 }

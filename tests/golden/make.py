@@ -1,4 +1,5 @@
-"""Makes golden files by docs/protocol.md alone, for the Rust to read: a segment, both halves of an exchange, words about files, a pack.
+"""Makes golden files by docs/protocol.md alone, for the Rust to read: a segment, both halves of an exchange, words about files, what devices
+say to each other, packs.
 
     python make.py       adds to v1 what is not there yet; what is there is never written again
 
@@ -23,6 +24,8 @@ DEVICE, INCARNATION, OFFICER, EPOCH = b"\xd3" * 16, b"\x21" * 16, b"\xa3" * 16, 
 RECORD = (1_795_500_100_000).to_bytes(6, "big") + b"\x70\x01\x80" + b"\x02" * 7
 NOW_MS = 1_795_500_200_000
 INSPECTION, CREATE, AMEND, VOID = 1, 1, 2, 4
+# The frame that holds a word about files, and the file that the words are about.
+FILE, PLAIN = 24, b"a thumbnail"
 
 
 def signing(n: int) -> Ed25519PrivateKey:
@@ -93,12 +96,17 @@ def encode_bytes(data: bytes) -> bytes:
 
 
 def frames(said: list[tuple[int, object]]) -> tuple[bytes, list]:
-    """Bytes are what a message holds; everything else is written as CBOR."""
+    """Bytes are what a message holds; everything else is written as CBOR. A word about files is its byte and its content."""
     data, listed = b"", []
     for byte, content in said:
-        coded = content if isinstance(content, bytes) else encode(content)
+        if byte == FILE:
+            word, content = content
+            coded = bytes([word]) + (content if isinstance(content, bytes) else encode(content))
+            listed.append({"byte": byte, "content": {"byte": word, "content": quoted(content)}})
+        else:
+            coded = content if isinstance(content, bytes) else encode(content)
+            listed.append({"byte": byte, "content": quoted(content)})
         data += encode_bytes(bytes([byte]) + coded)
-        listed.append({"byte": byte, "content": quoted(content)})
     return data, listed
 
 
@@ -156,7 +164,7 @@ def answer(own: bytes) -> tuple[bytes, dict]:
 
 def files() -> tuple[bytes, dict]:
     """A file of one chunk: its manifest, the chunk, and headquarters' receipt."""
-    plain = b"a thumbnail"
+    plain = PLAIN
     name, files = sha256(plain), [(TEAM, sha256(plain), len(plain))]
     said = [
         (2, {1: TEAM, 2: name, 3: len(plain), 4: sha256(plain)}),
@@ -170,6 +178,91 @@ def files() -> tuple[bytes, dict]:
         "server_key": public_key(SERVER_KEY).hex(), "frames": listed,
     }  # fmt: skip
     return data, listing
+
+
+def file_words() -> dict[str, tuple[int, object]]:
+    """What is said of the one file, and of another that is not there."""
+    name, other = {1: TEAM, 2: sha256(PLAIN)}, {1: TEAM, 2: b"\x66" * 32}
+    files = [(TEAM, sha256(PLAIN), len(PLAIN))]
+    signed = SERVER_KEY.sign(b"daftar file receipt 1" + encode((EPOCH, NOW_MS, files)))
+    return {
+        "hello": (1, {3: [OFFICER]}), "offer": (2, name | {3: len(PLAIN), 4: sha256(PLAIN)}), "chunk": (3, name | {5: 0, 6: PLAIN}),
+        "want": (4, other | {5: 4}), "want_rest": (4, name | {5: 1, 7: b"\x00"}), "end": (5, b""), "missing": (7, other),
+        "refused": (8, name | {8: "bad_chunk"}), "receipt": (9, {1: EPOCH, 2: NOW_MS, 3: files, 4: signed}),
+    }  # fmt: skip
+
+
+def with_files(said: list[tuple[int, object]], about: str, own: bytes, more: dict) -> tuple[bytes, dict]:
+    """An exchange in which words about files stand."""
+    data, listed = frames(said)
+    listing = {
+        "what": "frames", "about": about, "plain": {"zeros": 0, "then": PLAIN.hex()}, "server_key": public_key(SERVER_KEY).hex(),
+        "frames": as_file(listed, own, "python-segment.bin"),
+    } | more  # fmt: skip
+    return data, listing
+
+
+def first_hello() -> tuple[int, dict]:
+    return 1, {1: 1, 2: bytes(16), 3: [OFFICER]}
+
+
+def record_receipt() -> tuple[int, dict]:
+    streams = [(TEAM, DEVICE, INCARNATION, 2, b"\x0a" * 32, 0)]
+    return 4, {1: EPOCH, 2: NOW_MS, 3: streams, 4: SERVER_KEY.sign(b"daftar receipt 1" + encode((EPOCH, NOW_MS, streams)))}
+
+
+def recall(own: bytes) -> tuple[bytes, dict]:
+    """A question after one that was cut: behind the hello it asks what is held of its own streams."""
+    return with_files([first_hello(), (23, b""), (2, own), (3, b"")], recall.__doc__, own, {})
+
+
+def peers(own: bytes) -> tuple[bytes, dict]:
+    """All that one device says to another: who is unlocked, that it talks of files, heads, records, then what it wants and gives of files."""
+    word = file_words()
+    said = [
+        first_hello(), (16, {1: TEAM, 2: [(DEVICE, INCARNATION, None, 3, b"\x06" * 32)]}), (FILE, word["hello"]), (21, b""), (2, own),
+        record_receipt(), (25, b""), (22, b""), (FILE, word["want"]), (FILE, word["want_rest"]), (FILE, word["end"]), (FILE, word["receipt"]),
+        (FILE, word["offer"]), (FILE, word["chunk"]), (FILE, word["missing"]), (3, b""),
+    ]  # fmt: skip
+    return with_files(said, peers.__doc__, own, {})
+
+
+def pack_question(own: bytes) -> tuple[bytes, dict]:
+    """What stands in a question's pack: an exchange, and behind its end a file and what is wanted."""
+    word = file_words()
+    said = [first_hello(), (2, own), (3, b""), (FILE, word["offer"]), (FILE, word["chunk"]), (FILE, word["want"])]
+    return with_files(said, pack_question.__doc__, own, {})
+
+
+def pack_answer(own: bytes) -> tuple[bytes, dict]:
+    """What stands in an answer's pack: before the end headquarters' word for a file, and what it says of others."""
+    word = file_words()
+    said = [record_receipt(), *((FILE, word[name]) for name in ("receipt", "refused", "missing", "offer", "chunk")), (8, {1: NOW_MS})]
+    return with_files(said, pack_answer.__doc__, own, {})
+
+
+def packs_with_files(own: bytes, question: bytes, answer: bytes) -> dict[str, tuple[bytes, dict]]:
+    """A courier pack of each purpose with files in it."""
+    word, (segment_frame, _) = file_words(), frames([(2, own)])
+    said = [(FILE, word[name]) for name in ("receipt", "offer", "chunk")]
+    gift, _ = frames(said)
+    of_gift = [[FILE, quoted(sha256(bytes([byte]) + encode(content)))] for _, (byte, content) in said]
+    device, hq, other = DEVICE, b"\x5e" * 16, b"\xd4" * 16
+    made = {}
+    for number, name, about, ids, key, sections in (
+        (1, "question", "A question with a photo, for headquarters alone.", (device, hq), DEVICE_KEY, [(question, "file:python-pack-question.bin")]),
+        (2, "answer", "Its answer with headquarters' word for the photo.", (hq, device), SERVER_KEY, [(answer, "file:python-pack-answer.bin")]),
+        (3, "gift", "A gift whose second section holds the files of the first.", (device, other), DEVICE_KEY,
+         [(segment_frame, [[2, "file:python-segment.bin"]]), (gift, of_gift)]),
+    ):  # fmt: skip
+        secret = bytes([0x4A + number]) * 32
+        header = {1: number, 2: ids[0], 3: ids[1], 4: NOW_MS, 5: bytes([0x96 + number]) * 16}
+        kept = [([public(secret)], bytes([0x55 + n]) * 32, data) for n, (data, _) in enumerate(sections)]
+        made[f"python-{name}-pack"] = make_pack(header, kept, bytes([0x64 + number]) * 32, key), {
+            "what": "pack", "about": about, "writer_key": public_key(key).hex(), "secrets": [secret.hex()], "header": quoted(header),
+            "sections": [[[0], listed] for _, listed in sections],
+        }  # fmt: skip
+    return made
 
 
 def pack(own: bytes, asked: bytes) -> tuple[bytes, dict]:
@@ -198,12 +291,18 @@ def made() -> dict[str, tuple[bytes, dict]]:
     """Every file's bytes and listing, by name."""
     own, listing = segment()
     asked, asked_listing = question(own)
+    in_question, in_answer = pack_question(own), pack_answer(own)
     return {
         "python-segment": (own, listing),
         "python-question": (asked, asked_listing),
         "python-answer": answer(own),
         "python-files": files(),
         "python-pack": pack(own, asked),
+        "python-recall": recall(own),
+        "python-peers": peers(own),
+        "python-pack-question": in_question,
+        "python-pack-answer": in_answer,
+        **packs_with_files(own, in_question[0], in_answer[0]),
     }
 
 

@@ -18,7 +18,7 @@ use daftar_core::ids::Head;
 use daftar_wire::change::{read_header, read_payload, write_header, write_payload};
 use daftar_wire::enrol::{EnrolRequest, Enrolled};
 use daftar_wire::file::{FileAnswer, FileAsk};
-use daftar_wire::message::{Answer, Ask};
+use daftar_wire::message::{Answer, Ask, PeerMessage};
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::{verify_attestation, verifying_key};
 use serde_json::Value as Json;
@@ -124,6 +124,17 @@ fn golden_exchanges_say_what_their_listings_say() {
         let frames = messages::list_frames(&bytes, &folder());
         assert_eq!(frames, listing["frames"], "{name}");
         messages::check_frames(&name, &bytes, &listing);
+    }
+}
+
+#[test]
+fn what_devices_say_to_each_other_is_read_whole_by_a_device() {
+    let (_, _, bytes) = of("frames").into_iter().find(|(name, ..)| name == "python-peers").expect("the golden exchange of two devices");
+    let said: Vec<PeerMessage> =
+        messages::unframed(&bytes).iter().map(|f| PeerMessage::read(f).expect("readable").expect("known to a device")).collect();
+    assert_eq!(said.iter().flat_map(PeerMessage::write).collect::<Vec<u8>>(), bytes);
+    for kind in [PeerMessage::Listed, PeerMessage::Here, PeerMessage::Given, PeerMessage::End] {
+        assert!(said.contains(&kind), "{kind:?}");
     }
 }
 

@@ -38,6 +38,8 @@ pub const ADMISSION_COMPARTMENTS_MAX: u64 = 64;
 pub const PACK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024 - 1;
 /// Bytes of frames after which nothing more is begun in a courier pack; what is left goes into the next one.
 pub const PACK_FRAMES_BYTES_MAX: u64 = 3 * 1024 * 1024 * 1024;
+/// Bytes of files that a courier pack takes along unless its writer says otherwise, and that an answer brings at most.
+pub const PACK_FILES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Plain bytes in one chunk of a courier pack.
 pub const PACK_CHUNK_PLAIN_BYTES: usize = 64 * 1024;
 /// Bytes of one item of a courier pack: a chunk with its mark and tag, or a section's seals.

@@ -53,6 +53,8 @@ pub enum Ask {
     Admission(Admission),
     /// What does the other end hold of this device's own streams? Answered by a receipt at once, also if that is nothing.
     Recall,
+    /// In a courier pack, behind the end: a word about files, to be read by `FileAsk::read`.
+    File(Vec<u8>),
 }
 
 const HELLO: u8 = 1;
@@ -64,6 +66,7 @@ const PURGED: u8 = 18;
 const REOPEN: u8 = 19;
 const ADMISSION: u8 = 20;
 const RECALL: u8 = 23;
+const FILE: u8 = 24;
 
 impl Ask {
     /// The message as one frame.
@@ -78,6 +81,7 @@ impl Ask {
             Self::Reopen(r) => frame(REOPEN, &r.write()),
             Self::Admission(a) => frame(ADMISSION, &a.write()),
             Self::Recall => frame(RECALL, &[]),
+            Self::File(word) => frame(FILE, word),
         }
     }
 
@@ -98,6 +102,7 @@ impl Ask {
             REOPEN => Some(Self::Reopen(Reopen::read(body)?)),
             ADMISSION => Some(Self::Admission(Admission::read(body)?)),
             RECALL => Some(Self::Recall),
+            FILE => Some(Self::File(body.to_vec())),
             _ => None,
         })
     }
@@ -170,6 +175,7 @@ mod tests {
             Ask::Purged(purged),
             Ask::Reopen(reopen),
             Ask::End,
+            Ask::File(vec![7; 12]),
         ];
         let bytes: Vec<u8> = said.iter().flat_map(Ask::write).collect();
         for cut in [1, 2, 7, 1000] {

@@ -247,7 +247,13 @@ fn bytes_of(answer: &Answer) -> u64 {
     match answer {
         Answer::Item(i) => i.segment.len() as u64,
         Answer::Loose(segment) => segment.len() as u64,
-        Answer::Verdict(_) | Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => 0,
+        Answer::Verdict(_)
+        | Answer::Receipt(_)
+        | Answer::Short(_)
+        | Answer::Notice(_)
+        | Answer::Reopened(_)
+        | Answer::File(_)
+        | Answer::End(_) => 0,
     }
 }
 

@@ -97,7 +97,8 @@ impl Service {
                     self.recall(peer, answers).await?;
                     continue;
                 }
-                Ask::Hello(_) => continue,
+                // Over a link files have an exchange of their own.
+                Ask::Hello(_) | Ask::File(_) => continue,
             };
             let device = peer.device;
             let (back, prepared) = self

@@ -45,7 +45,13 @@ fn entries(answers: &[Answer]) -> Vec<(&str, u64)> {
         .filter_map(|a| match a {
             Answer::Item(i) => Some((i.compartment.as_str(), i.n)),
             Answer::Verdict(v) => Some((v.compartment.as_str(), v.n)),
-            Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => None,
+            Answer::Receipt(_)
+            | Answer::Short(_)
+            | Answer::Notice(_)
+            | Answer::Loose(_)
+            | Answer::Reopened(_)
+            | Answer::File(_)
+            | Answer::End(_) => None,
         })
         .collect()
 }

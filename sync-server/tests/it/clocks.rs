@@ -31,6 +31,7 @@ fn numbers(answers: &[Answer]) -> Vec<(u64, u64)> {
             | Answer::Notice(_)
             | Answer::Loose(_)
             | Answer::Reopened(_)
+            | Answer::File(_)
             | Answer::End(_) => None,
         })
         .collect()

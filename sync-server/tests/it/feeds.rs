@@ -21,7 +21,13 @@ fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
         .filter_map(|a| match a {
             Answer::Item(i) => Some((i.compartment.as_str(), i.from, i.n)),
             Answer::Verdict(v) => Some((v.compartment.as_str(), v.from, v.n)),
-            Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => None,
+            Answer::Receipt(_)
+            | Answer::Short(_)
+            | Answer::Notice(_)
+            | Answer::Loose(_)
+            | Answer::Reopened(_)
+            | Answer::File(_)
+            | Answer::End(_) => None,
         })
         .collect()
 }
@@ -277,7 +283,13 @@ async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
         let (segment, to) = match answer {
             Answer::Loose(segment) => (segment, 0),
             Answer::Item(i) => (&i.segment, if i.compartment.as_str() == TEAM { i.n } else { 0 }),
-            Answer::Receipt(_) | Answer::Short(_) | Answer::Verdict(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => {
+            Answer::Receipt(_)
+            | Answer::Short(_)
+            | Answer::Verdict(_)
+            | Answer::Notice(_)
+            | Answer::Reopened(_)
+            | Answer::File(_)
+            | Answer::End(_) => {
                 continue;
             }
         };

@@ -307,7 +307,13 @@ pub fn segments(answers: &[Answer], compartment: &str) -> Vec<Segment> {
         .filter_map(|a| match a {
             Answer::Item(i) => Some(&i.segment),
             Answer::Loose(bytes) => Some(bytes),
-            Answer::Receipt(_) | Answer::Short(_) | Answer::Verdict(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::End(_) => None,
+            Answer::Receipt(_)
+            | Answer::Short(_)
+            | Answer::Verdict(_)
+            | Answer::Notice(_)
+            | Answer::Reopened(_)
+            | Answer::File(_)
+            | Answer::End(_) => None,
         })
         .map(|bytes| Segment::read(bytes).expect("a segment"))
         .filter(|s| s.stream.compartment.as_str() == compartment)

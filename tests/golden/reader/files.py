@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reader.base import check_compartment, must, must_array, must_bytes, must_keys, must_number, same, saw, sha256, verify
 from reader.cbor import decode, encode
-from reader.messages import from_listing, read_frames
+from reader.frames import from_listing, read_frames
 
 CHUNK_BYTES = 262_144
 FILE_BYTES_MAX = 2_147_483_648
@@ -20,27 +20,42 @@ REASONS = {"storage_full", "bad_chunk", "bad_file", "too_many", "not_offered"}
 EMPTY = (5, 10)
 
 
+# What asks; of the rest each tells something.
+ASKS = (1, 4, 5)
+
+
 def check_file_frames(data: bytes, listing: dict, folder: Path) -> None:
-    plain = bytes(listing["plain"]["zeros"]) + bytes.fromhex(listing["plain"]["then"])
     way, frames = listing["way"], read_frames(data)
     same([byte for byte, _ in frames], [frame["byte"] for frame in listing["frames"]], "frames")
     for (byte, content), wanted in zip(frames, listing["frames"], strict=True):
         saw(f"file {way} {byte}")
-        listed = from_listing(wanted["content"], folder)
-        if byte in EMPTY:
-            same((content, listed), (b"", b""), "an end, or the word that somebody is there")
-            continue
-        if byte in SHAPES[way]:
-            check_about(decode(content), SHAPES[way][byte], plain)
-        elif (way, byte) == ("question", 1):
-            for officer in must_array(must_keys(decode(content), {3}, set(), "hello")[3], None, "officers"):
-                must_bytes(officer, 16, "officer")
-        elif (way, byte) == ("answer", 9):
-            check_file_receipt(decode(content), bytes.fromhex(listing["server_key"]))
-        else:
-            same(content, listed, f"content of frame {byte}")
-            continue
-        same(content, encode(listed), f"content of frame {byte}")
+        check_one(way, byte, content, from_listing(wanted["content"], folder), listing)
+
+
+def check_word(word: bytes, wanted: dict, listing: dict, folder: Path) -> None:
+    """A word about files within an exchange of records."""
+    must(len(word) > 0, "an empty word")
+    same(word[0], wanted["byte"], "a word's byte")
+    saw(f"word {word[0]}")
+    check_one("question" if word[0] in ASKS else "answer", word[0], word[1:], from_listing(wanted["content"], folder), listing)
+
+
+def check_one(way: str, byte: int, content: bytes, listed, listing: dict) -> None:
+    plain = bytes(listing["plain"]["zeros"]) + bytes.fromhex(listing["plain"]["then"])
+    if byte in EMPTY:
+        same((content, listed), (b"", b""), "an end, or the word that somebody is there")
+        return
+    if byte in SHAPES[way]:
+        check_about(decode(content), SHAPES[way][byte], plain)
+    elif (way, byte) == ("question", 1):
+        for officer in must_array(must_keys(decode(content), {3}, set(), "hello")[3], None, "officers"):
+            must_bytes(officer, 16, "officer")
+    elif (way, byte) == ("answer", 9):
+        check_file_receipt(decode(content), bytes.fromhex(listing["server_key"]))
+    else:
+        same(content, listed, f"content of frame {byte}")
+        return
+    same(content, encode(listed), f"content of frame {byte}")
 
 
 def check_about(content: dict, shape: tuple[set, set], plain: bytes) -> None:

@@ -6,24 +6,12 @@ import base64
 import json
 from pathlib import Path
 
-from reader import seals
-from reader.base import FRAME_BYTES_MAX, Refused, check_compartment, compartment_digest
+from reader import files, seals
+from reader.base import Refused, check_compartment, compartment_digest
 from reader.base import must, must_array, must_bytes, must_keys, must_number, same, saw, sha256, verify
-from reader.cbor import CborReader, decode, encode
+from reader.cbor import decode, encode
+from reader.frames import from_listing, read_frames
 from reader.segment import name_changes, pairs, read_segment
-
-
-def from_listing(value, folder: Path):
-    """The listing's notation as the protocol's values."""
-    if isinstance(value, list):
-        return tuple(from_listing(item, folder) for item in value)
-    if isinstance(value, dict):
-        return {int(key): from_listing(item, folder) for key, item in value.items()}
-    if isinstance(value, str) and value.startswith("h'"):
-        return bytes.fromhex(value[2:-1])
-    if isinstance(value, str) and value.startswith("file:"):
-        return (folder / value[5:]).read_bytes()
-    return value
 
 
 def check_cursor(cursor) -> None:
@@ -197,15 +185,10 @@ CHECKS = {1: check_hello, 4: check_receipt, 5: check_item, 6: check_verdict, 7: 
 CHECKS |= {10: check_reopened, 11: check_short, 16: check_heads, 18: check_purged, 19: check_reopen, 20: check_admission}
 SEGMENTS = (2, 9)
 SEALED = 17
-
-
-def read_frames(data: bytes) -> list[tuple[int, bytes]]:
-    reader, frames = CborReader(data), []
-    while reader.at < len(data):
-        frame = reader.item()
-        must(isinstance(frame, bytes) and 1 <= len(frame) <= FRAME_BYTES_MAX, "no frame")
-        frames.append((frame[0], frame[1:]))
-    return frames
+FILE = 24
+# Listed, here, recall, given.
+EMPTY = (21, 22, 23, 25)
+ENDS = (3, 8)
 
 
 def context_of(listing: dict, folder: Path) -> dict:
@@ -227,10 +210,17 @@ def context_of(listing: dict, folder: Path) -> dict:
 
 def check_frames(data: bytes, listing: dict, folder: Path) -> None:
     context, frames = context_of(listing, folder), read_frames(data)
-    same([byte for byte, _ in frames], [frame["byte"] for frame in listing["frames"]], "frames")
+    said = [byte for byte, _ in frames]
+    same(said, [frame["byte"] for frame in listing["frames"]], "frames")
+    ends = [at for at, byte in enumerate(said) if byte in ENDS]
+    must(len(ends) == 1 and set(said[ends[0] + 1 :]) <= ({FILE} if said[ends[0]] == 3 else set()), "words behind the end")
     for (byte, content), wanted in zip(frames, listing["frames"], strict=True):
         saw(f"frame {byte}")
-        if byte in CHECKS:
+        if byte == FILE:
+            files.check_word(content, wanted["content"], listing, folder)
+        elif byte in EMPTY:
+            same((content, wanted["content"]), (b"", "h''"), "a message that holds nothing")
+        elif byte in CHECKS:
             CHECKS[byte](decode(content), context)
             same(content, encode(from_listing(wanted["content"], folder)), f"content of frame {byte}")
         elif byte == SEALED:

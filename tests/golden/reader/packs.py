@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from reader import seals
 from reader.base import Refused, must, must_array, must_bytes, must_keys, must_number, same, saw, sha256, verify
 from reader.cbor import decode, encode
-from reader.messages import from_listing, read_frames
+from reader.frames import from_listing, read_frames
 from reader.segment import name_changes, read_segment
 
 MAGIC = b"DAFTARP1"

@@ -102,6 +102,23 @@ pub fn list(content: &[u8], way: &str) -> Json {
     unframed(content).iter().map(one).collect()
 }
 
+/// Who says such a word: what asks, or what tells.
+fn way_of(word: &[u8]) -> &'static str {
+    if matches!(word.first(), Some(1 | 4 | 5)) { "question" } else { "answer" }
+}
+
+/// A word that stands in an exchange of records.
+pub fn list_word(word: &[u8]) -> Json {
+    list(&frame(word[0], &word[1..]), way_of(word))[0].clone()
+}
+
+/// The same is checked as if it stood alone.
+pub fn check_word(name: &str, word: &[u8], listing: &Json) {
+    let mut alone = listing.clone();
+    alone["way"] = way_of(word).into();
+    check(name, &frame(word[0], &word[1..]), &alone);
+}
+
 fn list_ask(ask: &FileAsk) -> Json {
     match ask {
         FileAsk::Hello(officers) => json!({ "3": officers.iter().map(|o| quoted(&o.0)).collect::<Vec<_>>() }),

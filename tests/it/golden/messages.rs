@@ -8,8 +8,8 @@ use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{ChangeName, DeviceId, Digest, Epoch, Head, Incarnation, OfficerId};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled, fingerprint};
 use daftar_wire::message::{
-    Access, Answer, Ask, Cursor, End, FeedItem, FeedVerdict, FrameReader, Hello, Notice, Receipt, Receipted, Ruling, Verdict, feed_next,
-    feed_start, frame, root,
+    Access, Answer, Ask, Cursor, End, FeedItem, FeedVerdict, FrameReader, Hello, Notice, PeerMessage, Receipt, Receipted, Ruling, Verdict,
+    feed_next, feed_start, frame, root,
 };
 use daftar_wire::seal::{key_pair, open, seal};
 use daftar_wire::segment::Segment;
@@ -189,8 +189,10 @@ fn list_frame(frame: &[u8], folder: &Path) -> Json {
     let content = match (Ask::read(frame).ok().flatten(), Answer::read(frame).ok().flatten()) {
         (Some(Ask::Hello(h)), None) => list_hello(&h),
         (Some(Ask::End), None) => quoted(&[]),
+        (Some(Ask::File(word)), Some(Answer::File(_))) => chunks::list_word(&word),
         (Some(ask), None) => words::list_ask(&ask, folder),
         (None, Some(answer)) => list_answer(&answer, folder),
+        // What only devices say holds nothing, and a message that nobody knows stays as it is.
         (None, None) => quoted(&frame[1..]),
         (Some(_), Some(_)) => panic!("a question that is also an answer"),
     };
@@ -231,6 +233,7 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
         Answer::Loose(segment) => file_or_bytes(segment, folder),
         Answer::Short(r) => words::list_short(r),
         Answer::Reopened(r) => words::list_reopened(r),
+        Answer::File(word) => chunks::list_word(word),
         Answer::End(e) => {
             let mut content = json!({ "1": e.time_ms });
             if !e.cursors.is_empty() {
@@ -270,12 +273,17 @@ fn list_notice(notice: &Notice) -> Json {
 pub fn check_frames(name: &str, bytes: &[u8], listing: &Json) {
     let mut again = Vec::new();
     for content in unframed(bytes) {
-        if let Ok(Some(ask)) = Ask::read(&content) {
+        if let Ok(Some(Ask::File(word))) = Ask::read(&content) {
+            chunks::check_word(name, &word, listing);
+            again.extend(Ask::File(word).write());
+        } else if let Ok(Some(ask)) = Ask::read(&content) {
             words::check_ask(name, &ask, listing);
             again.extend(ask.write());
         } else if let Ok(Some(answer)) = Answer::read(&content) {
             check_answer(name, &answer, listing);
             again.extend(answer.write());
+        } else if let Ok(Some(said)) = PeerMessage::read(&content) {
+            again.extend(said.write());
         } else {
             again.extend(frame(content[0], &content[1..]));
         }
@@ -294,7 +302,8 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
         Answer::Notice(n) => words::check_notice(name, n, listing),
         Answer::Short(r) => words::check_short(name, r, listing),
         Answer::Reopened(r) => words::check_reopened(name, r, listing),
-        Answer::End(_) => {}
+        // A word about files is checked where questions are.
+        Answer::File(_) | Answer::End(_) => {}
     }
 }
 

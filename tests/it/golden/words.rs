@@ -170,6 +170,7 @@ pub fn list_ask(ask: &Ask, folder: &Path) -> Json {
         Ask::Segment(bytes) => file_or_bytes(bytes, folder),
         Ask::Sealed(bytes) => quoted(bytes),
         Ask::Recall => quoted(&[]),
+        Ask::File(word) => super::chunks::list_word(word),
         Ask::Heads(h) => {
             let branches = h.branches.iter().map(|b| {
                 let split = b.split.map_or(Json::Null, |s| quoted(&s.0));
@@ -216,6 +217,7 @@ pub fn check_ask(name: &str, ask: &Ask, listing: &Json) {
     let device = || DeviceId(fixed(&listing["device"]));
     match ask {
         Ask::Hello(_) | Ask::End | Ask::Heads(_) | Ask::Recall => {}
+        Ask::File(word) => super::chunks::check_word(name, word, listing),
         Ask::Segment(segment) => drop(Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"))),
         Ask::Sealed(sealed) => {
             let plain = opened(&listing["hq_secret"], OUTBOX, &device().0, sealed);

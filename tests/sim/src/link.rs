@@ -152,7 +152,7 @@ impl Link {
                 Answer::Notice(Notice::Refused { reason, .. }) => h.refused.push(reason.clone()),
                 Answer::Notice(Notice::Want { .. }) => h.wanted += 1,
                 Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Verdict(_) | Answer::Reopened(_) => {}
+                Answer::Verdict(_) | Answer::Reopened(_) | Answer::File(_) => {}
                 Answer::End(end) => h.ahead += usize::from(end.cursors.iter().any(|c| c.ranges.len() > 1)),
             }
         });
@@ -197,7 +197,7 @@ impl Link {
                 Answer::Item(item) if at == Some(i) => flip_within(&mut item.segment, byte),
                 Answer::Verdict(v) if at == Some(i) => flip(&mut v.sig, byte),
                 Answer::Item(_) | Answer::Verdict(_) | Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => {}
+                Answer::Loose(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => {}
             }
             if to.send(answer.write()).await.is_err() {
                 return;
@@ -331,7 +331,7 @@ fn order(frame: &[u8]) -> (u8, Option<daftar_wire::stream::StreamId>, u64) {
             Err(_) => (2, None, 0),
         },
         Some(Ask::Heads(_) | Ask::Sealed(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) | Ask::Recall) | None => (2, None, 0),
-        Some(Ask::End) => (3, None, 0),
+        Some(Ask::End | Ask::File(_)) => (3, None, 0),
     }
 }
 
@@ -340,7 +340,13 @@ fn is_of_the_way_up(answer: &Answer) -> bool {
     match answer {
         Answer::Receipt(_) | Answer::Short(_) => true,
         Answer::Notice(Notice::Want { .. } | Notice::Refused { .. } | Notice::Forked { .. }) => true,
-        Answer::Item(_) | Answer::Verdict(_) | Answer::Notice(_) | Answer::Loose(_) | Answer::Reopened(_) | Answer::End(_) => false,
+        Answer::Item(_)
+        | Answer::Verdict(_)
+        | Answer::Notice(_)
+        | Answer::Loose(_)
+        | Answer::Reopened(_)
+        | Answer::File(_)
+        | Answer::End(_) => false,
     }
 }
 
@@ -359,6 +365,8 @@ fn named(answer: &Answer) -> Vec<Compartment> {
         Answer::Notice(Notice::Revoked(_)) => Vec::new(),
         Answer::Notice(Notice::RootUnknown | Notice::Anew { .. } | Notice::NewEpoch { .. }) => Vec::new(),
         Answer::Reopened(r) => vec![r.compartment.clone()],
+        // Over a link files have an exchange of their own.
+        Answer::File(_) => Vec::new(),
         Answer::End(end) => end.cursors.iter().map(|c| c.compartment.clone()).collect(),
     }
 }

@@ -189,7 +189,13 @@ impl Taken {
                 Took::New(n) => self.receipted += n,
                 Took::Refused(why) => self.refuse(why),
             },
-            PeerMessage::Hello(_) | PeerMessage::Heads(_) | PeerMessage::Here | PeerMessage::Listed | PeerMessage::End => {}
+            PeerMessage::Hello(_)
+            | PeerMessage::Heads(_)
+            | PeerMessage::Here
+            | PeerMessage::Listed
+            | PeerMessage::Given
+            | PeerMessage::File(_)
+            | PeerMessage::End => {}
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ async fn listen(
                         return Ok(());
                     }
                 }
-                PeerMessage::Here => {}
+                PeerMessage::Given | PeerMessage::File(_) | PeerMessage::Here => {}
                 PeerMessage::End => ended = true,
             }
         }
@@ -218,7 +218,13 @@ fn take(store: &Store, mut given: Receiver<PeerMessage>, tally: &Tally) -> Resul
         let (took, counted) = match &message {
             PeerMessage::Segment(bytes) => (take_segment(store, bytes), &tally.received),
             PeerMessage::Receipt(receipt) => (take_receipt(store, receipt), &tally.receipted),
-            PeerMessage::Hello(_) | PeerMessage::Heads(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => continue,
+            PeerMessage::Hello(_)
+            | PeerMessage::Heads(_)
+            | PeerMessage::Listed
+            | PeerMessage::Given
+            | PeerMessage::File(_)
+            | PeerMessage::Here
+            | PeerMessage::End => continue,
         };
         match took {
             Ok(Took::New(n)) => {

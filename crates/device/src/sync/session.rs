@@ -126,6 +126,8 @@ impl Session {
                 Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
             },
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
+            // Over a link files have an exchange of their own.
+            Answer::File(_) => {}
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
                 steps.push(Step::Ended(end));

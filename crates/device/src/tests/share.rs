@@ -67,7 +67,12 @@ fn named(said: &[PeerMessage]) -> BTreeSet<String> {
                 names.insert(Segment::read(bytes).expect("a segment").stream.compartment.to_string());
             }
             PeerMessage::Receipt(r) => names.extend(r.held.iter().map(|r| r.stream.compartment.to_string())),
-            PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => {}
+            PeerMessage::Hello(_)
+            | PeerMessage::Listed
+            | PeerMessage::Given
+            | PeerMessage::File(_)
+            | PeerMessage::Here
+            | PeerMessage::End => {}
         }
     }
     names
@@ -94,7 +99,13 @@ pub(super) fn take(store: &Store, m: &PeerMessage) -> u64 {
     let took = match m {
         PeerMessage::Segment(bytes) => take_segment(store, bytes),
         PeerMessage::Receipt(r) => take_receipt(store, r),
-        PeerMessage::Heads(_) | PeerMessage::Hello(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => return 0,
+        PeerMessage::Heads(_)
+        | PeerMessage::Hello(_)
+        | PeerMessage::Listed
+        | PeerMessage::Given
+        | PeerMessage::File(_)
+        | PeerMessage::Here
+        | PeerMessage::End => return 0,
     };
     match took.expect("looked at") {
         Took::New(n) if matches!(m, PeerMessage::Segment(_)) => n,

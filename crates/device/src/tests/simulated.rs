@@ -152,6 +152,7 @@ impl<'a> Simulated<'a> {
                 held.admissions.push(a);
                 Vec::new()
             }
+            Ask::File(_) => Vec::new(),
             Ask::Recall => {
                 let own = held.own(self.device);
                 vec![Answer::Receipt(Receipt::sign(&self.hq.key, held.epoch, NOW_MS, own))]

@@ -91,12 +91,22 @@ pub type FileReceipt = Receipt<ReceiptedFile>;
 impl FileAsk {
     /// The message as one frame.
     pub fn write(&self) -> Vec<u8> {
+        let (byte, content) = self.parts();
+        frame(byte, &content)
+    }
+
+    /// The message as it stands in a frame of the exchange of records.
+    pub fn word(&self) -> Vec<u8> {
+        word(self.parts())
+    }
+
+    fn parts(&self) -> (u8, Vec<u8>) {
         match self {
-            Self::Hello(officers) => frame(HELLO, &write_hello(officers)),
-            Self::Offer(m) => frame(OFFER, &write_manifest(m)),
-            Self::Chunk(c) => frame(CHUNK, &write_chunk(c)),
-            Self::Want { file, held, chunks_max } => frame(WANT, &write_file(file, held.as_deref(), Some(*chunks_max))),
-            Self::End => frame(END, &[]),
+            Self::Hello(officers) => (HELLO, write_hello(officers)),
+            Self::Offer(m) => (OFFER, write_manifest(m)),
+            Self::Chunk(c) => (CHUNK, write_chunk(c)),
+            Self::Want { file, held, chunks_max } => (WANT, write_file(file, held.as_deref(), Some(*chunks_max))),
+            Self::End => (END, Vec::new()),
         }
     }
 
@@ -120,15 +130,25 @@ impl FileAsk {
 impl FileAnswer {
     /// The message as one frame.
     pub fn write(&self) -> Vec<u8> {
+        let (byte, content) = self.parts();
+        frame(byte, &content)
+    }
+
+    /// The message as it stands in a frame of the exchange of records.
+    pub fn word(&self) -> Vec<u8> {
+        word(self.parts())
+    }
+
+    fn parts(&self) -> (u8, Vec<u8>) {
         match self {
-            Self::Held { file, held } => frame(HELD, &write_file(file, held.as_deref(), None)),
-            Self::Offer(m) => frame(OFFER, &write_manifest(m)),
-            Self::Chunk(c) => frame(CHUNK, &write_chunk(c)),
-            Self::Missing(file) => frame(MISSING, &write_file(file, None, None)),
-            Self::Refused { file, reason } => frame(REFUSED, &write_refused(file, reason)),
-            Self::Receipt(r) => frame(RECEIPT, &r.write()),
-            Self::Here => frame(HERE, &[]),
-            Self::End => frame(END, &[]),
+            Self::Held { file, held } => (HELD, write_file(file, held.as_deref(), None)),
+            Self::Offer(m) => (OFFER, write_manifest(m)),
+            Self::Chunk(c) => (CHUNK, write_chunk(c)),
+            Self::Missing(file) => (MISSING, write_file(file, None, None)),
+            Self::Refused { file, reason } => (REFUSED, write_refused(file, reason)),
+            Self::Receipt(r) => (RECEIPT, r.write()),
+            Self::Here => (HERE, Vec::new()),
+            Self::End => (END, Vec::new()),
         }
     }
 
@@ -153,6 +173,11 @@ impl FileAnswer {
             _ => None,
         })
     }
+}
+
+fn word((byte, mut content): (u8, Vec<u8>)) -> Vec<u8> {
+    content.insert(0, byte);
+    content
 }
 
 impl Held for ReceiptedFile {

@@ -7,8 +7,8 @@ use super::feed::{FeedItem, FeedVerdict};
 use super::frame::frame;
 use super::hello::{Cursor, get_cursors};
 use super::notice::Notice;
-use super::or_passed_over;
 use super::receipt::{Receipt, ShortReceipt};
+use super::{FILE, or_passed_over};
 use crate::WireError;
 use crate::cbor::{definite, encode, raw_item};
 
@@ -38,6 +38,8 @@ pub enum Answer {
     Loose(Vec<u8>),
     /// A compartment's key, handed back.
     Reopened(Reopened),
+    /// In a courier pack: a word about files, to be read by `FileAnswer::read`.
+    File(Vec<u8>),
     /// All has been said.
     End(End),
 }
@@ -53,6 +55,7 @@ impl Answer {
             Self::Short(r) => frame(SHORT, &r.write()),
             Self::Loose(bytes) => frame(LOOSE, bytes),
             Self::Reopened(r) => frame(REOPENED, &r.write()),
+            Self::File(word) => frame(FILE, word),
             Self::End(e) => frame(END, &e.write()),
         }
     }
@@ -72,6 +75,7 @@ impl Answer {
             SHORT => Some(Self::Short(ShortReceipt::read(body)?)),
             LOOSE => Some(Self::Loose(body.to_vec())),
             REOPENED => Some(Self::Reopened(Reopened::read(body)?)),
+            FILE => Some(Self::File(body.to_vec())),
             END => Some(Self::End(End::read(body)?)),
             _ => None,
         })

@@ -5,11 +5,12 @@ use super::frame::frame;
 use super::heads::Heads;
 use super::hello::Hello;
 use super::receipt::Receipt;
-use super::{END, HEADS, HELLO, SEGMENT, answer};
+use super::{END, FILE, HEADS, HELLO, SEGMENT, answer};
 use crate::WireError;
 
 const LISTED: u8 = 21;
 const HERE: u8 = 22;
+const GIVEN: u8 = 25;
 
 /// What a device says to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub enum PeerMessage {
     Segment(Vec<u8>),
     /// Headquarters' signed word that it holds streams up to a point.
     Receipt(Receipt),
+    /// All of its records were said: who takes files may ask for them.
+    Given,
+    /// A word about files: what is asked is read by `FileAsk::read`, what is told by `FileAnswer::read`.
+    File(Vec<u8>),
     /// Nothing: who says it is still there.
     Here,
     /// All has been said.
@@ -39,6 +44,8 @@ impl PeerMessage {
             Self::Listed => frame(LISTED, &[]),
             Self::Segment(bytes) => frame(SEGMENT, bytes),
             Self::Receipt(r) => frame(answer::RECEIPT, &r.write()),
+            Self::Given => frame(GIVEN, &[]),
+            Self::File(word) => frame(FILE, word),
             Self::Here => frame(HERE, &[]),
             Self::End => frame(END, &[]),
         }
@@ -53,6 +60,8 @@ impl PeerMessage {
             LISTED => Some(Self::Listed),
             SEGMENT => Some(Self::Segment(body.to_vec())),
             answer::RECEIPT => Some(Self::Receipt(Receipt::read(body)?)),
+            GIVEN => Some(Self::Given),
+            FILE => Some(Self::File(body.to_vec())),
             HERE => Some(Self::Here),
             END => Some(Self::End),
             _ => None,
@@ -83,6 +92,8 @@ mod tests {
             PeerMessage::Here,
             PeerMessage::Segment(vec![5; 3000]),
             PeerMessage::Receipt(receipt),
+            PeerMessage::Given,
+            PeerMessage::File(vec![6; 9]),
             PeerMessage::End,
         ];
         let mut reader = FrameReader::default();
