@@ -1,4 +1,4 @@
-//! Courier packs by the real commands: devices and a server that never share a link, and what a stick brings late, twice or not at all.
+//! Courier packs by the real commands: devices and a server that never share a link, what a stick brings late, twice or not at all, and photos.
 
 use std::path::{Path, PathBuf};
 
@@ -145,6 +145,95 @@ fn one_record_by_gift_by_two_packs_and_by_a_link_arrives_once_and_a_strangers_st
     let cut = server.run(&["pack", "read", &q, "--answer", &stick.path("none")]);
     assert_eq!(cut.status.code(), Some(1), "{}", daftar_tests::told(&cut));
     assert!(String::from_utf8_lossy(&cut.stderr).contains("cut or changed"), "{}", daftar_tests::told(&cut));
+}
+
+/// A photo goes to a record; its bytes.
+fn attach(device: &Device, dir: &Path, record: &str, n: u8, size: usize) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ n).collect();
+    let path = dir.join(format!("photo-{n}.bin"));
+    std::fs::write(&path, &bytes).expect("written");
+    device.json(&["attach", record, &path.display().to_string()]);
+    bytes
+}
+
+/// How many of a record's photos are at headquarters by its word, and how many are here.
+fn photos(device: &Device, record: &str) -> (Value, usize) {
+    let here = device.json(&["files", record]).as_array().expect("a list").iter().filter(|f| f["here"] == true).count();
+    (device.json(&["show", record])["files_at_hq"].clone(), here)
+}
+
+#[test]
+fn photos_go_to_headquarters_by_pack_alone_the_smallest_first_and_its_word_and_others_photos_come_back() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let corpus = corpus::write(dir.path(), 3, 5, &["--team", "imt-1"]);
+    let stick = Stick::of(dir.path());
+    let mut server = Server::init_direct(dir.path());
+    server.start();
+    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
+    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
+    server.kill();
+    a.import(&corpus);
+    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
+    // Chunks of 256 KiB: one, some, and more than fit.
+    let sizes = [2_500_000, 40_000, 700_000, 90_000, 1_400_000];
+    let bytes: Vec<Vec<u8>> = (0..5).map(|n| attach(&a, dir.path(), &id, n, sizes[n as usize])).collect();
+
+    let (q, r) = (stick.path("q"), stick.path("r"));
+    let written = a.json(&["pack", "write", "--for", "hq", &q, "--photos-max", "1"]);
+    assert_eq!((&written["files"], &written["files_left"]), (&json!(3), &json!(2)), "what fits into 1 MiB, the smallest first: {written}");
+    let told = String::from_utf8(a.run(&["pack", "write", "--for", "hq", &q, "--force", "--photos-max", "1"]).stdout).expect("text");
+    assert!(told.contains("3 photos and other files go along") && told.contains("2 photos and other files found no room"), "{told}");
+    let taken = answer(&server, &q, &r);
+    assert_eq!(taken["files"], 3, "{taken}");
+    assert_eq!(photos(&a, &id).0, 0, "that headquarters has them is known only by its word");
+    let read = a.json(&["pack", "read", &r]);
+    assert_eq!((&read["files_receipted"], &read["waiting"]), (&json!(3), &json!(0)), "{read}");
+    let shown = String::from_utf8(a.run(&["show", &id]).stdout).expect("text");
+    assert!(shown.contains("3 of 5 photos at HQ"), "{shown}");
+
+    let written = a.json(&["pack", "write", "--for", "hq", &q, "--force"]);
+    assert_eq!(
+        (&written["changes"], &written["files"], &written["files_left"]),
+        (&json!(0), &json!(2), &json!(0)),
+        "only the rest: {written}"
+    );
+    // Read twice, and the answer too: nothing changes.
+    for _ in 0..2 {
+        assert_eq!(server.run(&["pack", "read", &q, "--answer", &r, "--force", "--json"]).status.code(), Some(0));
+    }
+    assert_eq!(a.json(&["pack", "read", &r])["files_receipted"], 2);
+    assert_eq!(a.json(&["pack", "read", &r])["files_receipted"], 0);
+    assert_eq!(photos(&a, &id), (json!(5), 5));
+
+    // Another device hears of the records, and by its next pack gets the photos that a link would bring unasked, and headquarters' word for all.
+    let (q, r) = (stick.path("qb"), stick.path("rb"));
+    for (received, here) in [(0, 0), (3, 3)] {
+        b.json(&["pack", "write", "--for", "hq", &q, "--force"]);
+        assert_eq!(server.run(&["pack", "read", &q, "--answer", &r, "--force", "--json"]).status.code(), Some(0));
+        let read = b.json(&["pack", "read", &r]);
+        assert_eq!((&read["files_received"], photos(&b, &id).1), (&json!(received), here), "{read}");
+    }
+    assert_eq!(photos(&b, &id).0, 5);
+    b.json(&["fetch", &id]);
+    b.json(&["pack", "write", "--for", "hq", &q, "--force"]);
+    assert_eq!(server.run(&["pack", "read", &q, "--answer", &r, "--force", "--json"]).status.code(), Some(0));
+    assert_eq!(b.json(&["pack", "read", &r])["files_received"], 2, "what was asked for");
+    let out = dir.path().join("out");
+    b.json(&["fetch", &id, "--to", &out.display().to_string()]);
+    let mut found: Vec<Vec<u8>> =
+        std::fs::read_dir(out).expect("a folder").flatten().map(|e| std::fs::read(e.path()).expect("read")).collect();
+    let mut wanted = bytes;
+    found.sort();
+    wanted.sort();
+    assert!(found == wanted, "the photos are what they were");
+    for device in [&a, &b] {
+        assert_eq!(device.json(&["verify"])["bad"], json!([]));
+    }
+    server.must(&["verify"]);
+    // A link finds nothing left to do.
+    server.start();
+    let sync = a.json(&["sync"]);
+    assert_eq!((&sync["files"]["chunks_sent"], &sync["files"]["waiting"]), (&json!(0), &json!(0)), "{sync}");
 }
 
 /// The id of an officer's device.

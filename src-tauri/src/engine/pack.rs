@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use daftar_device::pack::{self, PackError, PackProgress, Purpose};
+use daftar_device::pack::{self, PACK_FILES_BYTES_MAX, PackError, PackProgress, Purpose};
 
 use super::Engine;
 use super::fault::ui;
@@ -29,7 +29,8 @@ impl Engine {
     pub fn write_pack(&self, path: &Path) -> UiResult<PackWritten> {
         let store = self.store()?;
         let told = self.pack_told();
-        let written = tauri::async_runtime::block_on(pack::write_question(&store, path, true, &told)).map_err(refused)?;
+        let written =
+            tauri::async_runtime::block_on(pack::write_question(&store, path, true, PACK_FILES_BYTES_MAX, &told)).map_err(refused)?;
         Ok(PackWritten { changes: count(written.changes), files: count(written.files), bytes: written.bytes, more: written.more })
     }
 

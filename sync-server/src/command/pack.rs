@@ -64,14 +64,17 @@ impl Read {
             }
         };
         let answered = runtime.block_on(pack::answer(&service, &self.file, &self.answer, self.force, &told))?;
-        let Answered { device, written_ms, taken, sent, bytes } = answered;
+        let Answered { device, written_ms, taken, files, sent, bytes } = answered;
         if self.json {
             return print_json(&json!({
                 "device": device.id.to_string(), "name": device.name, "written_ms": written_ms,
-                "taken": taken, "sent": sent, "bytes": bytes, "answer": self.answer,
+                "taken": taken, "files": files, "sent": sent, "bytes": bytes, "answer": self.answer,
             }));
         }
         print(format_args!("{taken} changes of device {} taken; its pack was written {}", device.name, format_time(int(written_ms))))?;
+        if files > 0 {
+            print(format_args!("{files} files, thumbnails included, are here whole, and the answer says so"))?;
+        }
         print(format_args!("the answer is {}: {sent} entries, {bytes} bytes; take it back to that device", self.answer.display()))
     }
 }

@@ -2,6 +2,7 @@
 //! in it, and never looks into one whose signature does not hold.
 
 mod file;
+mod files;
 
 use std::fs::File;
 use std::path::Path;
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
 use crate::random::random;
-use crate::service::{Road, Service};
+use crate::service::{Exchanged, Road, Service};
 use crate::store::meta;
 use crate::store::people::{self, Device};
 
@@ -37,6 +38,8 @@ pub struct Answered {
     pub written_ms: u64,
     /// Changes that were taken.
     pub taken: u64,
+    /// Files of the device that are here whole.
+    pub files: u64,
     /// Entries of feeds in the answer.
     pub sent: u64,
     /// Bytes of the answer.
@@ -58,27 +61,63 @@ pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace
     let [officer] = hello.officers[..] else {
         return Err(Error::Refused("this pack does not name the one officer who wrote it, so nobody could read its answer".into()));
     };
-    let (asks, questions) = channel(WAITING);
     let (answers, said) = channel(WAITING);
     let reply = Reply { hq: hq.clone(), device: device.clone(), officer };
     let writing: JoinHandle<Result<Written>> = tokio::task::spawn_blocking(move || reply.write(said, made));
-    let (ask_all, done) = tokio::join!(asked.ask_all(hello, asks, told), async {
-        let done = service.exchange(&device, questions, &answers, Road::Pack).await;
-        drop(answers);
-        done
-    });
+    let done = said_and_done(service, &device, officer, (asked, hello), answers, told).await;
     let written = writing.await.map_err(Error::stopped)?;
     service.keep_contacts()?;
-    let (written, done) = (written?, done?);
-    ask_all?;
+    let (written, (done, files)) = (written?, done?);
     if !done.ended {
         return Err(Error::Refused(
             "the question has no end: what stands in it was taken, and there is no answer; have it written again".into(),
         ));
     }
     let bytes = written.keep()?;
-    tracing::info!(device = %device.id, taken = done.taken, sent = done.sent, "a courier pack was taken and answered");
-    Ok(Answered { device, written_ms: header.at_ms, taken: done.taken, sent: done.sent, bytes })
+    tracing::info!(device = %device.id, taken = done.taken, sent = done.sent, files, "a courier pack was taken and answered");
+    Ok(Answered { device, written_ms: header.at_ms, taken: done.taken, files, sent: done.sent, bytes })
+}
+
+/// Takes all of a question, records first, and has it answered. What the exchange came to, and how many files of the question are here whole.
+async fn said_and_done(
+    service: &Arc<Service>,
+    device: &Device,
+    officer: OfficerId,
+    (asked, hello): (Asked, Hello),
+    answers: Sender<Answer>,
+    told: Told<'_>,
+) -> Result<(Exchanged, u64)> {
+    let (asks, questions) = channel(WAITING);
+    let (exchanged, heard) = channel(WAITING);
+    let (asking, done, end) = tokio::join!(
+        asked.ask_all(hello, asks, told),
+        async {
+            let done = service.exchange(device, questions, &exchanged, Road::Pack).await;
+            drop(exchanged);
+            done
+        },
+        until_end(heard, &answers),
+    );
+    let (asked, done) = (asking?, done?);
+    // Behind the records, and whatever became of them: the answer ends when this is answered too.
+    let files = files::take(service, device, officer, asked, &answers, told).await?;
+    if let Some(end) = end {
+        let _ = answers.send(end).await;
+    }
+    Ok((done, files))
+}
+
+/// Passes on what is said, but for its end.
+async fn until_end(mut heard: Receiver<Answer>, answers: &Sender<Answer>) -> Option<Answer> {
+    let mut end = None;
+    while let Some(answer) = heard.recv().await {
+        if matches!(answer, Answer::End(_)) {
+            end = Some(answer);
+        } else if answers.send(answer).await.is_err() {
+            return None;
+        }
+    }
+    end
 }
 
 /// Checks the signature over the whole file by the key of the device that says to have written it.
@@ -170,24 +209,31 @@ impl Asked {
         }
     }
 
-    /// Hands everything on to the service.
-    async fn ask_all(mut self, hello: Hello, asks: Sender<Ask>, told: Told<'_>) -> Result<()> {
+    /// Hands everything on to the service, up to the end.
+    async fn ask_all(mut self, hello: Hello, asks: Sender<Ask>, told: Told<'_>) -> Result<Self> {
         let mut next = Some(Ask::Hello(hello));
         while let Some(ask) = next {
+            let is_end = matches!(ask, Ask::End);
             // Who listens no more has heard the end.
             let _ = asks.send(ask).await;
-            let (back, asked) = tokio::task::spawn_blocking(move || {
-                let asked = self.next();
-                (self, asked)
-            })
-            .await
-            .map_err(Error::stopped)?;
-            self = back;
-            let (bytes, of) = self.blocks.progress();
-            told(bytes, of);
-            next = asked?;
+            if is_end {
+                break;
+            }
+            (self, next) = self.read_on(told).await?;
         }
-        Ok(())
+        Ok(self)
+    }
+
+    async fn read_on(mut self, told: Told<'_>) -> Result<(Self, Option<Ask>)> {
+        let (back, asked) = tokio::task::spawn_blocking(move || {
+            let asked = self.next();
+            (self, asked)
+        })
+        .await
+        .map_err(Error::stopped)?;
+        let (bytes, of) = back.blocks.progress();
+        told(bytes, of);
+        Ok((back, asked?))
     }
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod lives;
 mod matrix;
 mod overtls;
+mod pack_files;
 mod packs;
 mod projection;
 mod replica;

@@ -12,7 +12,7 @@ use daftar_wire::pack::{Header, Opened, Purpose, Reader};
 use crate::support::{Device, NOW_MS, World, c, end, held, notices, segments};
 
 #[path = "../../../crates/wire/tests/support/hostile.rs"]
-mod hostile;
+pub mod hostile;
 
 use hostile::Good;
 
@@ -34,15 +34,15 @@ fn question(world: &World, device: &Device, officers: Vec<OfficerId>, said: Vec<
     Good { header, key: device.keys.signing.clone(), to: world.hq.keys.sealing, frames: all.flat_map(|a| a.write()).collect() }
 }
 
-fn mine(world: &World, device: &Device, said: Vec<Ask>) -> Good {
+pub fn mine(world: &World, device: &Device, said: Vec<Ask>) -> Good {
     question(world, device, vec![device.enrolled.officer], said)
 }
 
 /// A stick, and what is read from it and written to it.
-struct Stick(tempfile::TempDir);
+pub struct Stick(tempfile::TempDir);
 
 impl Stick {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
@@ -50,14 +50,14 @@ impl Stick {
         self.0.path().join("answer")
     }
 
-    async fn ask(&self, world: &World, pack: &[u8]) -> Result<Answered, String> {
+    pub async fn ask(&self, world: &World, pack: &[u8]) -> Result<Answered, String> {
         let question = self.0.path().join("question");
         std::fs::write(&question, pack).expect("written");
         pack::answer(&world.service, &question, &self.out(), true, &|_, _| {}).await.map_err(|e| e.to_string())
     }
 
     /// What the answer says to the device's officer.
-    fn said(&self, device: &Device) -> Vec<Answer> {
+    pub fn said(&self, device: &Device) -> Vec<Answer> {
         let bytes = std::fs::read(self.out()).expect("an answer");
         let mut reader = Reader::new(vec![device.keys.opening.clone()]);
         let (mut frames, mut by_officer) = (FrameReader::default(), false);
@@ -90,7 +90,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     out
 }
 
-fn segment(device: &mut Device, count: usize) -> Ask {
+pub fn segment(device: &mut Device, count: usize) -> Ask {
     Ask::Segment(device.write(TEAM, count).write().expect("a segment"))
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use daftar_core::time::format_time;
 use daftar_device::Store;
-use daftar_device::pack::{self, PackProgress, Purpose};
+use daftar_device::pack::{self, PACK_FILES_BYTES_MAX, PackProgress, Purpose};
 use serde_json::json;
 
 use super::fault::Fault;
@@ -18,6 +18,7 @@ use super::sync::runtime;
 
 /// The word for headquarters.
 const HQ: &str = "hq";
+const MIB: u64 = 1024 * 1024;
 
 /// What to do.
 #[derive(Subcommand)]
@@ -43,6 +44,9 @@ pub struct Write {
     /// A file that stands there may go.
     #[arg(long)]
     force: bool,
+    /// Photos and other files go along in at most so many MiB, the smallest first; 0: none.
+    #[arg(long, value_name = "MIB", default_value_t = PACK_FILES_BYTES_MAX / MIB)]
+    photos_max: u64,
 }
 
 /// The arguments of `read`.
@@ -66,15 +70,28 @@ impl Write {
     fn run(&self, store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         let (runtime, bar) = (runtime()?, Bar::new(out));
         let progress = |p: PackProgress| bar.say(p);
+        let files_max = self.photos_max.saturating_mul(MIB);
         let written = if self.to == HQ {
-            runtime.block_on(pack::write_question(store, &self.file, self.force, &progress))
+            runtime.block_on(pack::write_question(store, &self.file, self.force, files_max, &progress))
         } else {
-            runtime.block_on(pack::write_gift(store, &self.to, &self.file, self.force, &progress))
+            runtime.block_on(pack::write_gift(store, &self.to, &self.file, self.force, files_max, &progress))
         }?;
         out.say(
-            || json!({"changes": written.changes, "files": written.files, "bytes": written.bytes, "more": written.more}),
+            || {
+                json!({
+                    "changes": written.changes, "files": written.files, "files_left": written.files_left,
+                    "bytes": written.bytes, "more": written.more,
+                })
+            },
             || {
                 let mut lines = vec![format!("{} holds {} changes in {} bytes.", self.file.display(), written.changes, written.bytes)];
+                lines.extend((written.files > 0).then(|| format!("{} photos and other files go along.", written.files)));
+                lines.extend((written.files_left > 0).then(|| {
+                    format!(
+                        "{} photos and other files found no room: write another pack, or give more with --photos-max.",
+                        written.files_left
+                    )
+                }));
                 lines.push(if self.to == HQ {
                     "They wait here on until headquarters' answer, or a sync, brings its receipt.".to_owned()
                 } else {
@@ -103,7 +120,8 @@ impl Read {
             || {
                 json!({
                     "purpose": purpose, "from": read.from, "written_ms": read.written_ms, "received_changes": read.received_changes,
-                    "receipted": read.receipted, "refused": read.refused, "waiting": read.waiting, "more": read.more,
+                    "receipted": read.receipted, "files_received": read.files_received, "files_receipted": read.files_receipted,
+                    "refused": read.refused, "waiting": read.waiting, "more": read.more,
                 })
             },
             || {
@@ -115,6 +133,11 @@ impl Read {
                         n => format!("{n} changes are kept here and still wait."),
                     },
                 ];
+                lines.extend((read.files_received > 0).then(|| format!("{} photos and other files came.", read.files_received)));
+                lines.extend(
+                    (read.files_receipted > 0)
+                        .then(|| format!("Headquarters gave its word for {} photos and other files.", read.files_receipted)),
+                );
                 lines.extend(
                     (read.refused > 0).then(|| format!("{} entries were not taken; a sync or another pack brings them.", read.refused)),
                 );

@@ -28,6 +28,7 @@ pub(super) async fn take(store: &Arc<Store>, header: &Header, opening: Opening, 
     let (frames, pieces) = channel(AHEAD);
     let (heard, read) = tokio::join!(listen(store, pieces, &told, Road::Pack { is_news }, None), all_frames(opening, frames, progress));
     let heard = heard?;
+    let files = heard.files;
     // Also when it ended too early: the receipts before are written.
     blocking(store, move |s| heard.identity.settle(s, Settled::default())).await?;
     read?;
@@ -39,14 +40,16 @@ pub(super) async fn take(store: &Arc<Store>, header: &Header, opening: Opening, 
     }
     let receipted = told.tally.receipted.load(Ordering::Relaxed);
     let received_changes = told.tally.received.load(Ordering::Relaxed);
-    tracing::info!(received_changes, receipted, is_news, "an answer of headquarters was read");
+    tracing::info!(received_changes, receipted, ?files, is_news, "an answer of headquarters was read");
     Ok(PackRead {
         purpose: header.purpose,
         from: "headquarters".into(),
         written_ms: header.at_ms,
         received_changes,
         receipted,
-        refused: heard.untaken,
+        files_received: files.received,
+        files_receipted: files.receipted,
+        refused: heard.untaken + files.refused,
         waiting: blocking(store, Store::waiting).await?,
         more: end.more,
     })

@@ -1,11 +1,14 @@
 //! A gift: what another device may have of this one, in a file, and how one is taken. Who may have what is `share`'s; only headquarters' receipt
 //! takes work off a queue.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use daftar_core::compartment::Compartment;
 use daftar_core::ids::DeviceId;
-use daftar_wire::limits::{PACK_FRAMES_BYTES_MAX, PACK_READERS_MAX};
+use daftar_wire::file::FileId;
+use daftar_wire::limits::{FILE_CHUNKS_MAX, PACK_FRAMES_BYTES_MAX, PACK_READERS_MAX};
 use daftar_wire::message::{FrameReader, Heads, PeerMessage};
 use daftar_wire::pack::{Header, Opened, Purpose, Writer};
 use daftar_wire::seal::SealingKey;
@@ -17,12 +20,20 @@ use super::read::Opening;
 use super::{PackError, PackProgress, PackRead, PackWritten, Told};
 use crate::Error;
 use crate::random::random;
-use crate::share::{self, Readers, Took};
+use crate::share::{self, Bringer, FileWord, FilesIn, GaveFile, Readers, Took};
 use crate::sync::blocking;
-use crate::vault::Store;
+use crate::vault::{FilesAlong, Store};
 
-/// Writes what a device may have of this one, by its id or its name. `replace`: a file of that name may go.
-pub async fn write(store: &Arc<Store>, device: &str, path: &Path, replace: bool, progress: Told<'_>) -> Result<PackWritten, PackError> {
+/// Writes what a device may have of this one, by its id or its name: records, and then the files that they name in at most so many bytes.
+/// `replace`: a file of that name may go.
+pub async fn write(
+    store: &Arc<Store>,
+    device: &str,
+    path: &Path,
+    replace: bool,
+    files_bytes_max: u64,
+    progress: Told<'_>,
+) -> Result<PackWritten, PackError> {
     let made = Made::check(path, replace)?;
     let wanted = device.to_owned();
     let to = blocking(store, move |s| Ok(reader(s, &wanted))).await??;
@@ -35,7 +46,7 @@ pub async fn write(store: &Arc<Store>, device: &str, path: &Path, replace: bool,
         officer: None,
         epoch: None,
     };
-    let mut giving = Giving { pack: Writer::new(header), file: made.begin()?, changes: 0, failed: None };
+    let mut giving = Giving { pack: Writer::new(header), file: made.begin()?, changes: 0, files: 0, failed: None };
     for c in to.in_order() {
         if giving.file.bytes() >= PACK_FRAMES_BYTES_MAX {
             break;
@@ -44,12 +55,26 @@ pub async fn write(store: &Arc<Store>, device: &str, path: &Path, replace: bool,
         giving = blocking(store, move |s| Ok(giving.section(s, &to, &theirs))).await??;
         progress(PackProgress { bytes: giving.file.bytes(), of: None });
     }
-    let Giving { pack, mut file, changes, failed: _ } = giving;
-    let more = file.bytes() >= PACK_FRAMES_BYTES_MAX;
+    let more = giving.file.bytes() >= PACK_FRAMES_BYTES_MAX;
+    let (room, all) = (PACK_FRAMES_BYTES_MAX.saturating_sub(giving.file.bytes()).min(files_bytes_max), to.in_order());
+    let FilesAlong { files, stay } = blocking(store, move |s| s.files_named_in(&all, room)).await?;
+    let (asked, mut of_each) = (files.iter().filter(|f| f.is_original).count() as u64, BTreeMap::<Compartment, Vec<FileId>>::new());
+    files.into_iter().for_each(|f| of_each.entry(f.file.compartment.clone()).or_default().push(f.file));
+    // A section of its own for each: files come after all records.
+    for (c, files) in of_each {
+        giving.begin(&to, &c)?;
+        for file in files {
+            let to = to.clone();
+            giving = blocking(store, move |s| Ok(giving.add_file(s, &to, &file))).await??;
+            progress(PackProgress { bytes: giving.file.bytes(), of: None });
+        }
+    }
+    let Giving { pack, mut file, changes, files, failed: _ } = giving;
+    let files_left = stay + asked.saturating_sub(files);
     file.put(&pack.finish(store.device().signing()))?;
     let bytes = file.keep()?;
-    tracing::info!(changes, bytes, more, to = %to.device.id, "a gift for another device was written");
-    Ok(PackWritten { changes, files: 0, bytes, more })
+    tracing::info!(changes, files, files_left, bytes, more, to = %to.device.id, "a gift for another device was written");
+    Ok(PackWritten { changes, files, files_left, bytes, more })
 }
 
 /// The device that is meant, and who there may read what.
@@ -78,18 +103,35 @@ struct Giving {
     pack: Writer,
     file: Written,
     changes: u64,
+    files: u64,
     failed: Option<PackError>,
 }
 
 impl Giving {
-    /// One compartment, sealed to those of the other device who may read it.
-    fn section(mut self, store: &Store, to: &Readers, all: &Heads) -> Result<Self, PackError> {
-        let mut keys: Vec<SealingKey> = to.open.get(&all.compartment).into_iter().flatten().map(|r| r.sealing).collect();
+    /// Begins a section, sealed to those of the other device who may read the compartment.
+    fn begin(&mut self, to: &Readers, c: &Compartment) -> Result<(), PackError> {
+        let mut keys: Vec<SealingKey> = to.open.get(c).into_iter().flatten().map(|r| r.sealing).collect();
         keys.truncate(usize::try_from(PACK_READERS_MAX).unwrap_or(usize::MAX));
-        self.pack.section(&keys, &Zeroizing::new(random()?))?;
+        Ok(self.pack.section(&keys, &Zeroizing::new(random()?))?)
+    }
+
+    /// One compartment's records.
+    fn section(mut self, store: &Store, to: &Readers, all: &Heads) -> Result<Self, PackError> {
+        self.begin(to, &all.compartment)?;
         self.say(&PeerMessage::Heads(store.heads(&all.compartment)?));
         let gave = share::give(store, to, all, &mut |message| self.say(&message))?;
         self.changes += gave.changes;
+        self.unless_failed()
+    }
+
+    /// One file into the open section of its compartment.
+    fn add_file(mut self, store: &Store, to: &Readers, file: &FileId) -> Result<Self, PackError> {
+        let gave = share::give_file(store, to, file, None, FILE_CHUNKS_MAX, &mut |told| self.say(&PeerMessage::File(told.word())))?;
+        self.files += u64::from(gave == GaveFile::All { is_original: true });
+        self.unless_failed()
+    }
+
+    fn unless_failed(mut self) -> Result<Self, PackError> {
         match self.failed.take() {
             Some(e) => Err(e),
             None => Ok(self),
@@ -121,7 +163,14 @@ pub(super) async fn take(
     mut opening: Opening,
     progress: Told<'_>,
 ) -> Result<PackRead, PackError> {
-    let mut taken = Taken::default();
+    let mut taken = Taken {
+        frames: FrameReader::default(),
+        files: FilesIn::new(Bringer::Device),
+        is_ours: false,
+        received: 0,
+        receipted: 0,
+        refused: 0,
+    };
     while let Some(opened) = opening.next(progress)? {
         let (back, done) = blocking(store, move |s| {
             let done = opened.into_iter().try_for_each(|o| taken.opened(s, o));
@@ -135,23 +184,27 @@ pub(super) async fn take(
         let who = &store.session().officer.handle;
         return Err(PackError::NotForUs(format!("nothing in this gift of device {from} is for officer {who}")));
     }
-    tracing::info!(received = taken.received, receipted = taken.receipted, refused = taken.refused, "a gift of another device was read");
+    let files = taken.files.took();
+    let refused = taken.refused + files.refused;
+    tracing::info!(received = taken.received, receipted = taken.receipted, refused, ?files, "a gift of another device was read");
     Ok(PackRead {
         purpose: header.purpose,
         from,
         written_ms: header.at_ms,
         received_changes: taken.received,
         receipted: taken.receipted,
-        refused: taken.refused,
+        files_received: files.received,
+        files_receipted: files.receipted,
+        refused,
         waiting: blocking(store, Store::waiting).await?,
         more: false,
     })
 }
 
 /// What was taken of a gift so far.
-#[derive(Default)]
 struct Taken {
     frames: FrameReader,
+    files: FilesIn,
     is_ours: bool,
     received: u64,
     receipted: u64,
@@ -189,12 +242,16 @@ impl Taken {
                 Took::New(n) => self.receipted += n,
                 Took::Refused(why) => self.refuse(why),
             },
+            PeerMessage::File(word) => match FileWord::read(&word) {
+                Ok(FileWord::Tells(told)) => self.files.take(store, told),
+                Ok(FileWord::Asks(_) | FileWord::Unknown) => {}
+                Err(_) => self.files.refuse("malformed"),
+            },
             PeerMessage::Hello(_)
             | PeerMessage::Heads(_)
             | PeerMessage::Here
             | PeerMessage::Listed
             | PeerMessage::Given
-            | PeerMessage::File(_)
             | PeerMessage::End => {}
         }
         Ok(())

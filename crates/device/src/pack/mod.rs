@@ -7,6 +7,7 @@ mod gift;
 mod question;
 mod read;
 
+pub use daftar_wire::limits::PACK_FILES_BYTES_MAX;
 pub use daftar_wire::pack::Purpose;
 
 use daftar_wire::pack::BlockError;
@@ -35,8 +36,10 @@ pub type Told<'a> = &'a (dyn Fn(PackProgress) + Send + Sync);
 pub struct PackWritten {
     /// Changes in it.
     pub changes: u64,
-    /// Files in it: none yet, for they wait for a link.
+    /// Photos and other files in it; thumbnails are not counted.
     pub files: u64,
+    /// Photos and other files that found no room: for another pack, or for a link.
+    pub files_left: u64,
     /// The pack's bytes.
     pub bytes: u64,
     /// It was full: the rest goes into another pack.
@@ -56,6 +59,10 @@ pub struct PackRead {
     pub received_changes: u64,
     /// Changes of this device that its receipts took off the queue.
     pub receipted: u64,
+    /// Photos and other files that came whole.
+    pub files_received: u64,
+    /// Photos and other files for which headquarters gave its word.
+    pub files_receipted: u64,
     /// Entries that were not taken: what they go on from is not here, or they are not what they should be.
     pub refused: u64,
     /// Changes that still wait for a receipt.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use daftar_wire::limits::PACK_FRAMES_BYTES_MAX;
+use daftar_wire::file::{FileAsk, FileChunk, FileId};
+use daftar_wire::limits::{PACK_FILES_BYTES_MAX, PACK_FRAMES_BYTES_MAX};
 use daftar_wire::message::Ask;
 use daftar_wire::pack::{Header, Purpose, Writer};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -14,14 +15,20 @@ use super::file::{Made, Written};
 use super::{PackError, PackProgress, PackWritten, Told};
 use crate::random::random;
 use crate::sync::{Base, Question, blocking, send};
-use crate::vault::Store;
+use crate::vault::{FileAlong, Store, WantedFile};
 
 /// Messages that are encoded ahead of the file.
 const AHEAD: usize = 4;
 
-/// Writes a question for headquarters: all that waits, and where this device stands. `replace`: a file of that name may go. What stands in it
-/// waits on until headquarters' receipt comes, by whatever road.
-pub async fn write(store: &Arc<Store>, path: &Path, replace: bool, progress: Told<'_>) -> Result<PackWritten, PackError> {
+/// Writes a question for headquarters: all that waits, where this device stands, and then files in at most so many bytes. `replace`: a file of
+/// that name may go. What stands in it waits on until headquarters' receipt comes, by whatever road.
+pub async fn write(
+    store: &Arc<Store>,
+    path: &Path,
+    replace: bool,
+    files_bytes_max: u64,
+    progress: Told<'_>,
+) -> Result<PackWritten, PackError> {
     let made = Made::check(path, replace)?;
     // What an earlier answer told and the device did not come to.
     blocking(store, Store::renew).await?;
@@ -35,16 +42,28 @@ pub async fn write(store: &Arc<Store>, path: &Path, replace: bool, progress: Tol
         move |_| send(&of, question, words, &asks, &sent, None)
     });
     let (written, all) = tokio::join!(fill(store, made, said, progress), sender);
-    let (file, more) = written?;
+    let (mut filling, more) = written?;
     all?;
+    // Records never wait for files: of a pack that is full of them these take nothing.
+    let room = if more { 0 } else { PACK_FRAMES_BYTES_MAX.saturating_sub(filling.file.bytes()).min(files_bytes_max) };
+    let (files, files_left) = filling.add_files(store, room).await?;
+    let Filling { pack, mut file, .. } = filling;
+    file.put(&pack.finish(store.device().signing()))?;
     let bytes = file.keep()?;
     let changes = sent.load(Ordering::Relaxed);
-    tracing::info!(changes, bytes, more, "a question for headquarters was written");
-    Ok(PackWritten { changes, files: 0, bytes, more })
+    tracing::info!(changes, files, files_left, bytes, more, "a question for headquarters was written");
+    Ok(PackWritten { changes, files, files_left, bytes, more })
 }
 
-/// Writes what is said, sealed to headquarters and signed by this device; and whether it was full before all was said.
-async fn fill(store: &Store, made: Made, mut said: Receiver<Vec<u8>>, progress: Told<'_>) -> Result<(Written, bool), PackError> {
+/// A question in the making.
+struct Filling<'a> {
+    pack: Writer,
+    file: Written,
+    progress: Told<'a>,
+}
+
+/// Writes what is said, sealed to headquarters; and whether it was full before all was said.
+async fn fill<'a>(store: &Store, made: Made, mut said: Receiver<Vec<u8>>, progress: Told<'a>) -> Result<(Filling<'a>, bool), PackError> {
     let device = store.device();
     let header = Header {
         purpose: Purpose::Question,
@@ -57,21 +76,62 @@ async fn fill(store: &Store, made: Made, mut said: Receiver<Vec<u8>>, progress: 
     };
     let mut pack = Writer::new(header);
     pack.section(&[store.shared().keyring.hq_sealing()?], &Zeroizing::new(random()?))?;
-    let mut file = made.begin()?;
+    let mut filling = Filling { pack, file: made.begin()?, progress };
     let mut more = false;
     while let Some(frame) = said.recv().await {
-        pack.put(&frame);
-        file.put(&pack.take())?;
-        progress(PackProgress { bytes: file.bytes(), of: None });
-        if file.bytes() >= PACK_FRAMES_BYTES_MAX && !more {
+        filling.put(&frame)?;
+        if filling.file.bytes() >= PACK_FRAMES_BYTES_MAX && !more {
             // What was encoded already comes along; nothing more is begun.
             said.close();
             more = true;
         }
     }
     if more {
-        pack.put(&Ask::End.write());
+        filling.put(&Ask::End.write())?;
     }
-    file.put(&pack.finish(device.signing()))?;
-    Ok((file, more))
+    Ok((filling, more))
+}
+
+impl Filling<'_> {
+    fn put(&mut self, frame: &[u8]) -> Result<(), PackError> {
+        self.pack.put(frame);
+        self.file.put(&self.pack.take())?;
+        (self.progress)(PackProgress { bytes: self.file.bytes(), of: None });
+        Ok(())
+    }
+
+    fn say(&mut self, word: &FileAsk) -> Result<(), PackError> {
+        self.put(&Ask::File(word.word()).write())
+    }
+
+    /// Adds files that headquarters has not given its word for, and asks for those that are lacking here. How many photos and other files went
+    /// along, and how many stay.
+    async fn add_files(&mut self, store: &Arc<Store>, room: u64) -> Result<(u64, u64), PackError> {
+        let along = blocking(store, move |s| s.files_for_hq(room)).await?;
+        let wants = blocking(store, |s| s.files_wanted(PACK_FILES_BYTES_MAX)).await?;
+        let (mut files, mut stay) = (0, along.stay);
+        for FileAlong { file, is_original } in along.files {
+            let went = self.add_file(store, &file).await?;
+            files += u64::from(is_original && went);
+            stay += u64::from(is_original && !went);
+        }
+        for WantedFile { file, held, chunks_max } in wants {
+            self.say(&FileAsk::Want { file, held: held.map(|h| h.bytes().to_vec()), chunks_max })?;
+        }
+        Ok((files, stay))
+    }
+
+    /// One file, whole. False: the disk has spoilt it, or it is gone.
+    async fn add_file(&mut self, store: &Arc<Store>, file: &FileId) -> Result<bool, PackError> {
+        let of = file.clone();
+        let Some(manifest) = blocking(store, move |s| s.manifest(&of)).await? else { return Ok(false) };
+        let count = manifest.count();
+        self.say(&FileAsk::Offer(manifest))?;
+        for index in 0..count {
+            let of = file.clone();
+            let Some(bytes) = blocking(store, move |s| s.read_chunk(&of, index)).await? else { return Ok(false) };
+            self.say(&FileAsk::Chunk(FileChunk { file: file.clone(), index, bytes }))?;
+        }
+        Ok(true)
+    }
 }

@@ -59,13 +59,13 @@ pub fn give(store: &Store, to: &Readers, theirs: &Heads, say: &mut dyn FnMut(Pee
 }
 
 /// Whether one of them may read it at this moment.
-fn may_have(store: &Store, to: &Readers, c: &Compartment) -> Result<bool> {
+pub(super) fn may_have(store: &Store, to: &Readers, c: &Compartment) -> Result<bool> {
     let Some(readers) = to.open.get(c) else { return Ok(false) };
     let now = readers_of(store, &to.device.id, c)?;
     Ok(readers.iter().any(|r| now.iter().any(|n| n.id == r.id)))
 }
 
-fn reading(to: &Readers, c: &Compartment) -> BTreeSet<OfficerId> {
+pub(super) fn reading(to: &Readers, c: &Compartment) -> BTreeSet<OfficerId> {
     to.open.get(c).into_iter().flatten().map(|r| r.id).collect()
 }
 

@@ -235,6 +235,9 @@ impl Listener<'_> {
                     }
                     Put::Bad => {
                         tracing::warn!(compartment = %file.compartment, "a chunk that is not the file's was not kept");
+                        // It may have been begun by another device's word of what it is made of.
+                        let of = file.clone();
+                        blocking(self.store, move |s| s.forget_part(&of)).await?;
                         self.files.report.refused += 1;
                         self.files.passed.insert(file);
                     }

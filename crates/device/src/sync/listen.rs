@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daftar_core::ids::Epoch;
+use daftar_wire::file::FileAnswer;
 use daftar_wire::message::{End, FrameReader, Receipt};
 use tokio::sync::mpsc::Receiver;
 
@@ -14,6 +15,7 @@ use super::pace::Pace;
 use super::run::blocking;
 use super::session::{Session, Step};
 use super::{Progress, Refused, Road, SyncError, access};
+use crate::share::{Bringer, FilesIn, FilesTook};
 use crate::vault::Store;
 
 /// Entries of a feed are not kept from the disk for longer than this.
@@ -48,6 +50,8 @@ pub(crate) struct Heard {
     pub(crate) refused: Vec<Refused>,
     /// Entries of feeds that were not taken here.
     pub(crate) untaken: u64,
+    /// What was taken of the files that it brought.
+    pub(crate) files: FilesTook,
     /// What it said of this device's identity.
     pub(crate) identity: Identity,
     /// Something waits again that did not: the server wants it, or has another life.
@@ -116,6 +120,8 @@ struct Listener<'a> {
     root_unknown: bool,
     end: Option<End>,
     refused: Vec<Refused>,
+    /// What takes files; with it while one is taken.
+    files: Option<FilesIn>,
 }
 
 impl<'a> Listener<'a> {
@@ -131,6 +137,7 @@ impl<'a> Listener<'a> {
             root_unknown: false,
             end: None,
             refused: Vec::new(),
+            files: Some(FilesIn::new(Bringer::Headquarters)),
         })
     }
 
@@ -169,6 +176,7 @@ impl<'a> Listener<'a> {
                 Step::Loose(segment) => self.writers.loose(segment).await,
                 Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
                 Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
+                Step::File(word) => self.file(word).await?,
                 Step::RootUnknown => self.root_unknown = true,
                 Step::Ended(end) => {
                     for c in &end.cursors {
@@ -190,7 +198,9 @@ impl<'a> Listener<'a> {
             Road::Pack { is_news } => is_news,
         };
         match step {
-            Step::Receipted(_) | Step::Short(_) | Step::Page(..) | Step::Loose(_) | Step::Refused(..) | Step::Ended(_) => false,
+            Step::Receipted(_) | Step::Short(_) | Step::Page(..) | Step::Loose(_) | Step::Refused(..) | Step::File(_) | Step::Ended(_) => {
+                false
+            }
             Step::Granted(..)
             | Step::Want(..)
             | Step::RootUnknown
@@ -224,6 +234,22 @@ impl<'a> Listener<'a> {
         Ok(())
     }
 
+    /// A file's word is judged alone: whatever is wrong with it, the rest is heard.
+    async fn file(&mut self, word: Vec<u8>) -> Result<(), SyncError> {
+        let Some(mut files) = self.files.take() else { return Ok(()) };
+        let files = blocking(self.store, move |s| {
+            match FileAnswer::read(&word) {
+                Ok(Some(told)) => files.take(s, told),
+                Ok(None) => {}
+                Err(_) => files.refuse("malformed"),
+            }
+            Ok(files)
+        })
+        .await?;
+        self.files = Some(files);
+        Ok(())
+    }
+
     /// The server's life as it says itself; another one than is known is taken up before anything that it says.
     async fn epoch(&mut self, epoch: Epoch) -> Result<(), SyncError> {
         if self.store.epoch() != epoch {
@@ -244,6 +270,8 @@ impl<'a> Listener<'a> {
             (None, Some(end)) => Ok((end, self.root_unknown)),
             (None, None) => Err(SyncError::Cut),
         };
-        Ok(Heard { refused: self.refused, untaken: written.refused, identity: self.identity, news: self.news || written.wanted, outcome })
+        let files = self.files.map(|f| f.took()).unwrap_or_default();
+        let news = self.news || written.wanted;
+        Ok(Heard { refused: self.refused, untaken: written.refused, files, identity: self.identity, news, outcome })
     }
 }

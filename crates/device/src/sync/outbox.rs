@@ -172,7 +172,8 @@ async fn take(
         | Step::Forked(_)
         | Step::NewEpoch(_)
         | Step::Loose(_)
-        | Step::Reopened(_) => {}
+        | Step::Reopened(_)
+        | Step::File(_) => {}
     }
     Ok(None)
 }

@@ -44,6 +44,8 @@ pub enum Step {
     Loose(Box<Segment>),
     /// A compartment's key, handed back.
     Reopened(Reopened),
+    /// A word about files, to be read by `FileAnswer::read`.
+    File(Vec<u8>),
     /// The server has finished.
     Ended(End),
 }
@@ -126,8 +128,7 @@ impl Session {
                 Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
             },
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
-            // Over a link files have an exchange of their own.
-            Answer::File(_) => {}
+            Answer::File(word) => steps.push(Step::File(word)),
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
                 steps.push(Step::Ended(end));

@@ -27,7 +27,7 @@ fn noise(seed: u8, size: usize) -> Vec<u8> {
 }
 
 /// A PNG of noise.
-fn png(seed: u8, side: u32) -> Vec<u8> {
+pub(super) fn png(seed: u8, side: u32) -> Vec<u8> {
     let pixels = noise(seed, (side * side * 3) as usize);
     let picture = image::RgbImage::from_raw(side, side, pixels).expect("so many pixels");
     let mut out = Cursor::new(Vec::new());
@@ -35,7 +35,7 @@ fn png(seed: u8, side: u32) -> Vec<u8> {
     out.into_inner()
 }
 
-fn about(name: &str) -> Attachment {
+pub(super) fn about(name: &str) -> Attachment {
     Attachment {
         name: name.into(),
         caption: Some("Under the floor".into()),
@@ -44,7 +44,7 @@ fn about(name: &str) -> Attachment {
     }
 }
 
-fn attach(tablet: &Tablet, n: u8, bytes: &[u8]) -> Result<Attached, Error> {
+pub(super) fn attach(tablet: &Tablet, n: u8, bytes: &[u8]) -> Result<Attached, Error> {
     tablet.store.attach(&c(TEAM), &id(n), &mut Cursor::new(bytes), &about(&format!("photo-{n}.png")))
 }
 
@@ -55,16 +55,16 @@ fn tablet_with_stop() -> (Hq, Tablet) {
     (hq, tablet)
 }
 
-fn file(sha256: FileHash) -> FileId {
+pub(super) fn file(sha256: FileHash) -> FileId {
     FileId { compartment: c(TEAM), sha256 }
 }
 
-fn read(tablet: &Tablet, sha256: &FileHash) -> Result<Vec<u8>, Error> {
+pub(super) fn read(tablet: &Tablet, sha256: &FileHash) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     tablet.store.write_file(&c(TEAM), sha256, &mut out).map(|()| out)
 }
 
-fn receipt(hq: &Hq, epoch: u8, kept: &[FileHash]) -> FileReceipt {
+pub(super) fn receipt(hq: &Hq, epoch: u8, kept: &[FileHash]) -> FileReceipt {
     let list = kept.iter().map(|h| ReceiptedFile { file: file(*h), size: 1 }).collect();
     FileReceipt::sign(&hq.key, Epoch([epoch; 16]), NOW_MS, list)
 }
@@ -73,7 +73,7 @@ fn blobs(tablet: &Tablet) -> Vec<(String, Vec<u8>)> {
     files(&tablet.dir.path().join("files"))
 }
 
-fn manifest(bytes: &[u8]) -> (Manifest, Vec<FileChunk>) {
+pub(super) fn manifest(bytes: &[u8]) -> (Manifest, Vec<FileChunk>) {
     let mut making = Manifesting::default();
     bytes.chunks(FILE_CHUNK_BYTES).for_each(|chunk| making.push(chunk));
     let manifest = making.finish(c(TEAM));

@@ -2,6 +2,7 @@
 
 mod admit;
 mod ahead;
+mod carried;
 mod clocks;
 mod erasure;
 mod exchange;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use daftar_core::authorize::{Action, LEASE_MS};
 use daftar_core::ids::Epoch;
+use daftar_wire::limits::PACK_FILES_BYTES_MAX;
 use daftar_wire::message::{Answer, Cursor, End, FeedItem, Notice, Receipt, Revocation, frame};
 use daftar_wire::pack::{Header, Purpose};
 
@@ -17,7 +18,7 @@ use crate::share::readers;
 use crate::vault::{AppliedItem, AppliedWhat};
 
 #[path = "../../../wire/tests/support/hostile.rs"]
-mod hostile;
+pub(super) mod hostile;
 
 use hostile::Good;
 
@@ -25,19 +26,19 @@ const DAY_MS: u64 = 24 * 3_600_000;
 const TEAM: &str = "team/imt-1";
 const LIFE: Epoch = Epoch([7; 16]);
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
 }
 
 /// Reads bytes as a pack from a stick.
-fn read_bytes(store: &Arc<Store>, bytes: &[u8]) -> Result<PackRead, PackError> {
+pub(super) fn read_bytes(store: &Arc<Store>, bytes: &[u8]) -> Result<PackRead, PackError> {
     let stick = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(stick.path(), bytes).expect("written");
     runtime().block_on(read(store, stick.path(), &|_| {}))
 }
 
 /// Headquarters' answer to officer `n` on his tablet, written so long after now.
-fn answer(hq: &Hq, to: &Tablet, n: u8, after_ms: u64, said: &[Answer]) -> Good {
+pub(super) fn answer(hq: &Hq, to: &Tablet, n: u8, after_ms: u64, said: &[Answer]) -> Good {
     let device = to.store.device();
     let header = Header {
         purpose: Purpose::Answer,
@@ -52,7 +53,7 @@ fn answer(hq: &Hq, to: &Tablet, n: u8, after_ms: u64, said: &[Answer]) -> Good {
     Good { header, key: hq.key.clone(), to: hq.sealing[&officer_id(n)], frames }
 }
 
-fn end(after_ms: u64, cursors: Vec<Cursor>) -> Answer {
+pub(super) fn end(after_ms: u64, cursors: Vec<Cursor>) -> Answer {
     Answer::End(End { time_ms: NOW_MS + after_ms, cursors, more: false })
 }
 
@@ -202,7 +203,7 @@ fn a_pack_says_for_whom_it_is_when_another_reads_it() {
     assert!(said(read_bytes(&b.store, &for_a)).contains(&a.store.device().id.to_string()), "it names the device");
     let dir = tempfile::tempdir().expect("a folder");
     let question = dir.path().join("q");
-    runtime().block_on(write_question(&a.store, &question, false, &|_| {})).expect("written");
+    runtime().block_on(write_question(&a.store, &question, false, PACK_FILES_BYTES_MAX, &|_| {})).expect("written");
     for t in [&a, &b] {
         let refused = runtime().block_on(read(&t.store, &question, &|_| {}));
         assert!(said(refused).contains("for headquarters"));
@@ -228,7 +229,7 @@ fn a_gift_brings_what_its_reader_may_read_and_still_only_a_receipt_clears_the_qu
     let dir = tempfile::tempdir().expect("a folder");
     let gift: PathBuf = dir.path().join("gift");
     let to = b.store.device().id.to_string();
-    let written = runtime().block_on(write_gift(&a.store, &to, &gift, false, &|_| {})).expect("written");
+    let written = runtime().block_on(write_gift(&a.store, &to, &gift, false, PACK_FILES_BYTES_MAX, &|_| {})).expect("written");
     assert!(readers(&a.store, &b.store.device().id).expect("read").is_ok_and(|r| !r.open.contains_key(&c("agency/moi/imt-1"))));
     for expected in [20, 0] {
         let got = runtime().block_on(read(&b.store, &gift, &|_| {})).expect("read");

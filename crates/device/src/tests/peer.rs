@@ -17,13 +17,13 @@ use crate::vault::AppliedWhat;
 
 /// Who asks loses the link after so many bytes of his, who answers after so many of his.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cut {
-    asked: Option<usize>,
-    answered: Option<usize>,
+pub(super) struct Cut {
+    pub(super) asked: Option<usize>,
+    pub(super) answered: Option<usize>,
 }
 
 /// One exchange; what either end says of it, and how many bytes were asked and answered.
-fn meet(asks: &Tablet, answers: &Tablet, cut: Cut) -> ([Result<PeerReport, PeerError>; 2], [usize; 2]) {
+pub(super) fn meet(asks: &Tablet, answers: &Tablet, cut: Cut) -> ([Result<PeerReport, PeerError>; 2], [usize; 2]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let known = |of: &Tablet, to: &Tablet| to.store.other_device(&of.store.device().id).expect("read").expect("known");
@@ -54,12 +54,12 @@ async fn carry(mut from: tokio::sync::mpsc::Receiver<Vec<u8>>, to: tokio::sync::
     passed
 }
 
-fn whole(met: ([Result<PeerReport, PeerError>; 2], [usize; 2])) -> [PeerReport; 2] {
+pub(super) fn whole(met: ([Result<PeerReport, PeerError>; 2], [usize; 2])) -> [PeerReport; 2] {
     met.0.map(|r| r.expect("a whole link"))
 }
 
 /// Two devices whose officers may read the same, and headquarters' word of it on both.
-fn two() -> (Hq, Tablet, Tablet) {
+pub(super) fn two() -> (Hq, Tablet, Tablet) {
     let mut hq = Hq::new();
     let (a, b) = (hq.tablet(1, &ALL), hq.tablet(2, &ALL));
     (1..3).for_each(|n| hq.know(n, true));

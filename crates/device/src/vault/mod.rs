@@ -57,7 +57,7 @@ pub use admit::ADMISSION_HOURS_MAX;
 pub use apply::{Applied, AppliedItem, AppliedWhat, Refusal};
 pub use closing::Why;
 pub(crate) use closing::{Words, purge};
-pub use files::{Attached, Attachment, FilePlan, FileState, FilesAtHq, KeptFile, Put, WantedFile};
+pub use files::{Attached, Attachment, Brought, FileAlong, FilePlan, FileState, FilesAlong, FilesAtHq, KeptFile, Put, WantedFile};
 pub use others::{OtherDevice, OtherOfficer};
 pub use page::Via;
 pub use query::{Conflict, Counts, HistoryEntry, Page, PageCursor, RecordItem, RecordView};

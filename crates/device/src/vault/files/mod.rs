@@ -1,6 +1,7 @@
 //! Files of a compartment: what is here of each, what headquarters has said of it, which records name it. Never a record's other fields.
 
 mod attach;
+mod carry;
 mod chunks;
 mod draft;
 mod plan;
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
 pub use attach::{Attached, Attachment, KeptFile};
+pub use carry::{Brought, FileAlong, FilesAlong};
 pub use chunks::Put;
 pub use plan::{FilePlan, WantedFile};
 pub use states::{FileState, FilesAtHq};

@@ -49,13 +49,18 @@ impl FilePlan {
     }
 }
 
-struct Candidate {
-    file: FileId,
-    is_thumbnail: bool,
-    size: u64,
-    held: Option<Bitmap>,
+pub(super) struct Candidate {
+    pub(super) file: FileId,
+    pub(super) is_thumbnail: bool,
+    pub(super) size: u64,
+    pub(super) held: Option<Bitmap>,
     /// Not to be fetched: only asked after.
-    state_only: bool,
+    pub(super) state_only: bool,
+}
+
+/// Thumbnails first, then the smallest.
+pub(super) fn in_order(list: &mut [Candidate]) {
+    list.sort_by(|a, b| (!a.is_thumbnail, a.size, &a.file).cmp(&(!b.is_thumbnail, b.size, &b.file)));
 }
 
 impl Store {
@@ -64,14 +69,18 @@ impl Store {
         let epoch = *held(&self.epoch);
         let (mut offers, mut wants) = (Vec::new(), Vec::new());
         for c in self.compartments() {
-            let vault = self.vault(&c)?;
-            offers.extend(to_offer(&vault.conn(), &c, &epoch)?.into_iter().filter(|f| !passed.contains(&f.file)));
-            if self.authorize(Action::Read, &c).is_ok() {
-                wants.extend(to_want(&vault.conn(), &c, &epoch)?.into_iter().filter(|f| !passed.contains(&f.file)));
-            }
+            let may_read = self.authorize(Action::Read, &c).is_ok();
+            // A damaged one keeps no other's files from their way.
+            let found = self.within_each(&c, |vault| {
+                let conn = vault.conn();
+                Ok((to_offer(&conn, &c, &epoch)?, if may_read { to_want(&conn, &c, &epoch)? } else { Vec::new() }))
+            })?;
+            let (offered, wanted) = found.unwrap_or_default();
+            offers.extend(offered.into_iter().filter(|f| !passed.contains(&f.file)));
+            wants.extend(wanted.into_iter().filter(|f| !passed.contains(&f.file)));
         }
         for list in [&mut offers, &mut wants] {
-            list.sort_by(|a, b| (!a.is_thumbnail, a.size, &a.file).cmp(&(!b.is_thumbnail, b.size, &b.file)));
+            in_order(list);
             list.truncate(FILE_EXCHANGE_FILES_MAX);
         }
         let mut plan = FilePlan::default();
@@ -111,7 +120,7 @@ impl Store {
     }
 }
 
-fn to_offer(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Candidate>> {
+pub(super) fn to_offer(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Candidate>> {
     let sql = format!(
         "SELECT f.sha256, f.size, EXISTS (SELECT 1 FROM file_ref n WHERE n.sha256 = f.sha256 AND n.thumbnail)
          FROM file f LEFT JOIN file_receipt r ON r.sha256 = f.sha256 WHERE f.whole AND r.epoch IS NOT ?1 AND NOT {IS_DRAFTED}"
@@ -124,7 +133,7 @@ fn to_offer(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Can
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn to_want(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Candidate>> {
+pub(super) fn to_want(conn: &Connection, c: &Compartment, epoch: &Epoch) -> Result<Vec<Candidate>> {
     let mut rows = conn.prepare_cached(
         "SELECT n.sha256, coalesce(f.size, max(n.size), 0), max(n.thumbnail), f.held,
              coalesce(f.spoilt, 0) OR EXISTS (SELECT 1 FROM file_wanted w WHERE w.sha256 = n.sha256),

@@ -1,0 +1,133 @@
+//! Claims about the files in a courier pack at headquarters: taken by the service of the link, behind the records, each word judged alone, and
+//! answered to the one officer who asked.
+
+use daftar_core::authorize::Role;
+use daftar_core::compartment::Agency;
+use daftar_wire::file::{FileAnswer, FileAsk, FileChunk, FileId};
+use daftar_wire::limits::FILE_CHUNK_BYTES;
+use daftar_wire::message::{Answer, Ask};
+use daftar_wire::sign::verifying_key;
+
+use crate::files::{Photo, said};
+use crate::packs::{Stick, mine, segment};
+use crate::support::{Device, World, end};
+
+const TEAM: &str = "team/imt-1";
+
+/// A question with words about files behind its end.
+fn with_files(world: &World, device: &Device, records: Vec<Ask>, words: &[FileAsk]) -> Vec<u8> {
+    let raw: Vec<Vec<u8>> = words.iter().map(FileAsk::word).collect();
+    with_words(world, device, records, &raw)
+}
+
+fn with_words(world: &World, device: &Device, records: Vec<Ask>, words: &[Vec<u8>]) -> Vec<u8> {
+    let mut good = mine(world, device, records);
+    good.frames.extend(words.iter().flat_map(|w| Ask::File(w.clone()).write()));
+    good.pack()
+}
+
+/// What an answer says of files, and that its end is last.
+fn words(answer: &[Answer]) -> Vec<FileAnswer> {
+    end(answer);
+    assert!(matches!(answer.last(), Some(Answer::End(_))), "nothing follows the end");
+    answer.iter().filter_map(|a| if let Answer::File(w) = a { FileAnswer::read(w).expect("readable") } else { None }).collect()
+}
+
+fn receipted(words: &[FileAnswer], device: &Device) -> Vec<FileId> {
+    let key = verifying_key(&device.enrolled.server_signing).expect("a key");
+    let mut all = Vec::new();
+    for word in words {
+        if let FileAnswer::Receipt(r) = word {
+            assert_eq!((r.verify(&key), r.epoch), (Ok(()), device.enrolled.epoch));
+            all.extend(r.held.iter().map(|f| f.file.clone()));
+        }
+    }
+    all
+}
+
+fn refused(words: &[FileAnswer]) -> Vec<&str> {
+    words.iter().filter_map(|w| if let FileAnswer::Refused { reason, .. } = w { Some(reason.as_str()) } else { None }).collect()
+}
+
+#[tokio::test]
+async fn files_in_a_pack_are_taken_behind_the_records_receipted_in_the_answer_and_twice_changes_nothing() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let photo = Photo::new(TEAM, 1, 2 * FILE_CHUNK_BYTES + 77);
+    let id = photo.manifest.file.clone();
+    let record = segment(&mut device, 2);
+    let stick = Stick::new();
+    let pack = with_files(&world, &device, vec![record], &photo.brought(&[2, 0, 1]));
+    for taken in [2, 0] {
+        let answered = stick.ask(&world, &pack).await.expect("taken");
+        assert_eq!((answered.taken, answered.files), (taken, 1));
+        assert!(receipted(&words(&stick.said(&device)), &device).contains(&id));
+    }
+    // A part goes on where a link or another pack left it.
+    let other = Photo::new(TEAM, 2, 2 * FILE_CHUNK_BYTES);
+    let first = with_files(&world, &device, Vec::new(), &other.brought(&[1]));
+    assert_eq!(stick.ask(&world, &first).await.expect("taken").files, 0, "a part is not receipted");
+    assert!(receipted(&words(&stick.said(&device)), &device).is_empty());
+    let link = said(&world, &device, &other.brought(&[0])).await;
+    assert!(matches!(link.last(), Some(FileAnswer::Receipt(_))), "{link:?}");
+}
+
+#[tokio::test]
+async fn false_words_about_files_in_a_pack_are_refused_alone_and_the_rest_is_taken() {
+    let world = World::new();
+    let mut device = world.device("a", "imt-1").await;
+    let photo = Photo::new(TEAM, 1, FILE_CHUNK_BYTES + 5);
+    let id = photo.manifest.file.clone();
+    let chunk = |file: &FileId, index, bytes: Vec<u8>| FileAsk::Chunk(FileChunk { file: file.clone(), index, bytes }).word();
+    let closed = Photo::new("agency/scc/imt-2", 3, 100);
+    let lie = Photo {
+        manifest: daftar_wire::file::Manifest { file: id.clone(), ..Photo::new(TEAM, 9, FILE_CHUNK_BYTES + 5).manifest },
+        ..Photo::new(TEAM, 9, FILE_CHUNK_BYTES + 5)
+    };
+    let mut said: Vec<Vec<u8>> = vec![
+        chunk(&id, 0, photo.chunks[0].clone()),
+        vec![3, 0xff],
+        Vec::new(),
+        vec![200, 1, 2],
+        chunk(&id, 0, vec![0; FILE_CHUNK_BYTES + 1]),
+    ];
+    said.extend(lie.brought(&[]).iter().map(FileAsk::word));
+    said.extend((0..2).map(|i| chunk(&id, i, lie.chunks[i as usize].clone())));
+    said.extend(closed.brought(&[0]).iter().map(FileAsk::word));
+    said.extend(photo.brought(&[0, 0]).iter().map(FileAsk::word));
+    said.extend([chunk(&id, 1, vec![1; 5]), chunk(&id, 7, vec![1; 5]), chunk(&closed.manifest.file, 0, vec![1; 5])]);
+    said.extend([FileAsk::End.word(), chunk(&id, 1, photo.chunks[1].clone()), chunk(&id, 1, photo.chunks[1].clone())]);
+    let record = segment(&mut device, 3);
+    let stick = Stick::new();
+    let answered = stick.ask(&world, &with_words(&world, &device, vec![record], &said)).await.expect("taken");
+    assert_eq!((answered.taken, answered.files), (3, 1), "records and the true photo are taken");
+    let words = words(&stick.said(&device));
+    assert_eq!(
+        refused(&words),
+        ["not_offered", "bad_file", "not_offered", "bad_chunk", "bad_chunk", "not_offered"],
+        "each false word alone: {words:?}"
+    );
+    assert!(words.contains(&FileAnswer::Missing(closed.manifest.file.clone())), "of another's compartment nothing is said");
+    assert!(receipted(&words, &device).contains(&id));
+}
+
+#[tokio::test]
+async fn an_answer_brings_the_photos_that_its_one_officer_may_see_whoever_else_is_named() {
+    let world = World::new();
+    let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let stranger = world.officer("x", Agency::Scc, "imt-2", Role::Officer);
+    let photo = Photo::new(TEAM, 1, 2 * FILE_CHUNK_BYTES);
+    said(&world, &a, &photo.brought(&[0, 1])).await;
+    let stick = Stick::new();
+    stick.ask(&world, &with_files(&world, &b, Vec::new(), &[photo.want()])).await.expect("taken");
+    let brought = words(&stick.said(&b));
+    assert!(
+        matches!(&brought[..], [FileAnswer::Receipt(_), FileAnswer::Offer(_), FileAnswer::Chunk(_), FileAnswer::Chunk(_)]),
+        "{brought:?}"
+    );
+
+    let other = world.device("c", "imt-2").await;
+    let named = [FileAsk::Hello(vec![b.enrolled.officer, stranger]), photo.want()];
+    stick.ask(&world, &with_files(&world, &other, Vec::new(), &named)).await.expect("taken");
+    assert_eq!(words(&stick.said(&other)), [FileAnswer::Missing(photo.manifest.file.clone())]);
+}
