@@ -131,6 +131,46 @@ fn two_devices_exchange_with_no_server_up_another_agencys_notes_do_not_cross_and
 }
 
 #[test]
+fn a_photo_goes_from_device_to_device_and_from_the_second_to_headquarters_where_it_arrives_once() {
+    let Team { dir, mut server, aziz, bobur, chingiz } = team();
+    server.kill();
+    let (file, _) = records(dir.path());
+    aziz.import(&file);
+    let of = |c: &str| aziz.list("surveillance_note").into_iter().chain(aziz.list("inspection")).find(|r| r["compartment"] == c);
+    let [id, note] = ["team/imt-1", "agency/moi/imt-1"].map(|c| of(c).expect("a record")["id"].as_str().expect("an id").to_owned());
+    let attach = |record: &str, n: u8, size: usize| {
+        let bytes: Vec<u8> = (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ n).collect();
+        let path = dir.path().join(format!("photo-{n}.bin"));
+        std::fs::write(&path, &bytes).expect("written");
+        aziz.json(&["attach", record, &path.display().to_string()]);
+    };
+    // More than a link brings unasked: whoever meets the other may be the first at headquarters.
+    attach(&id, 1, 3_000_000);
+    attach(&note, 2, 50_000);
+    let (said, heard) = exchange(&bobur, &aziz);
+    assert_eq!((&said["received_files"], &heard["sent_files"], &said["refused"]), (&json!(2), &json!(2), &json!(0)), "{said} {heard}");
+    let said = exchange(&chingiz, &bobur).0;
+    assert_eq!(said["received_files"], 1, "another agency's photo stays with it: {said}");
+    assert_eq!(exchange(&aziz, &bobur).0["sent_files"], 0, "nothing goes twice");
+    let at_hq = |device: &Device| device.json(&["show", &id])["files_at_hq"].clone();
+    assert_eq!(at_hq(&bobur), 0, "that another device has it does not say that headquarters has it");
+
+    server.start();
+    let sync = bobur.json(&["sync"]);
+    assert_eq!((&sync["files"]["receipted"], &sync["files"]["waiting"]), (&json!(2), &json!(0)), "{sync}");
+    server.kill();
+    let said = exchange(&aziz, &bobur).0;
+    assert_eq!((&said["receipted_files"], at_hq(&aziz)), (&json!(2), json!(1)), "headquarters' word, whoever hands it on: {said}");
+    server.start();
+    for device in [&aziz, &chingiz] {
+        let sync = device.json(&["sync"]);
+        assert_eq!((&sync["files"]["chunks_sent"], &sync["files"]["waiting"]), (&json!(0), &json!(0)), "{sync}");
+        assert_eq!(device.json(&["verify"])["bad"], json!([]));
+    }
+    server.must(&["verify"]);
+}
+
+#[test]
 fn two_that_call_a_third_at_once_bring_the_same_records_once_and_headquarters_brings_none_again() {
     let Team { dir, mut server, aziz, bobur, chingiz } = team();
     let (file, lines) = records(dir.path());

@@ -153,6 +153,12 @@ fn name(name: &str) -> String {
 fn said(r: &PeerReport) -> Vec<String> {
     let mut lines =
         vec![format!("{}: gave {} changes, received {} in {:.1} s.", name(&r.name), r.sent_changes, r.received_changes, r.seconds)];
+    if r.sent_files + r.received_files > 0 {
+        lines.push(format!("Photos and other files: gave {}, received {}.", r.sent_files, r.received_files));
+    }
+    if r.receipted_files > 0 {
+        lines.push(format!("It brought headquarters' word for {} photos and other files.", r.receipted_files));
+    }
     if r.receipted > 0 {
         lines.push(format!("It brought headquarters' receipts for {} of this device's changes.", r.receipted));
     }

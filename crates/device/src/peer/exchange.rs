@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use daftar_core::ids::{DeviceId, OfficerId};
 use daftar_wire::WireError;
-use daftar_wire::message::{FrameReader, Heads, Hello, PeerMessage};
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, WeakSender, channel, unbounded_channel};
+use daftar_wire::file::{FileAnswer, FileAsk};
+use daftar_wire::limits::FILE_EXCHANGE_FILES_MAX;
+use daftar_wire::message::{FrameReader, PeerMessage};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, WeakSender, channel, unbounded_channel};
 
 use super::limits::{COMPARED_MAX, COMPARTMENTS_COMPARED_MAX, EXCHANGE_MAX, HERE_EVERY, MESSAGES_WAITING};
+use super::speak::{Heard, Spoken, speak};
 use super::{PeerError, PeerProgress, PeerReport, Told};
 use crate::error::{Error, Result};
-use crate::share::{Took, give, heads, readers, take_receipt, take_segment};
+use crate::share::{Bringer, FileWord, FilesIn, Took, take_receipt, take_segment};
 use crate::vault::{OtherDevice, Store};
 
 /// Progress is told so often.
@@ -28,26 +30,18 @@ pub(crate) enum End {
     Answers,
 }
 
+/// What was taken so far.
 #[derive(Debug, Default)]
-struct Tally {
-    shared: AtomicU64,
-    sent: AtomicU64,
+struct Taken {
     received: AtomicU64,
     receipted: AtomicU64,
+    files: AtomicU64,
+    receipted_files: AtomicU64,
     refused: AtomicU64,
 }
 
-impl Tally {
-    fn progress(&self) -> PeerProgress {
-        PeerProgress { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) }
-    }
-}
-
-/// What is heard of how the other end stands.
-enum Heard {
-    Hello(Vec<OfficerId>),
-    Heads(Heads),
-    Listed,
+fn of(n: &AtomicU64) -> u64 {
+    n.load(Ordering::Relaxed)
 }
 
 /// Exchanges with a device whose certificate was proven. `out` takes frames, `bytes` are what comes, in pieces of any size; dropping the future
@@ -60,18 +54,18 @@ pub(crate) async fn exchange(
     bytes: Receiver<Vec<u8>>,
     told: Told<'_>,
 ) -> std::result::Result<PeerReport, PeerError> {
-    let (started, tally) = (Instant::now(), Arc::new(Tally::default()));
+    let (started, spoken, taken) = (Instant::now(), Arc::new(Spoken::default()), Arc::new(Taken::default()));
     let (hear, heard) = unbounded_channel();
     let (takes, to_take) = channel(MESSAGES_WAITING);
     let answering = (end == End::Answers).then(|| out.clone());
     let still_here = out.downgrade();
     let speaker = tokio::task::spawn_blocking({
-        let (store, with, tally) = (store.clone(), with.id, tally.clone());
-        move || speak(&store, &with, heard, &out, &tally)
+        let (store, with, spoken) = (store.clone(), with.id, spoken.clone());
+        move || speak(&store, &with, heard, &out, &spoken)
     });
     let taker = tokio::task::spawn_blocking({
-        let (store, tally) = (store.clone(), tally.clone());
-        move || take(&store, to_take, &tally)
+        let (store, spoken, taken, hear) = (store.clone(), spoken.clone(), taken.clone(), hear.clone());
+        move || take(&store, to_take, hear, &spoken, &taken)
     });
     let work = async {
         let listened = listen(bytes, hear, takes).await;
@@ -81,21 +75,24 @@ pub(crate) async fn exchange(
         took?;
         if spoke? { listened } else { listened.and(Err(PeerError::Cut)) }
     };
+    let progress = || PeerProgress { sent: of(&spoken.changes), received: of(&taken.received) };
     tokio::select! {
         done = work => done?,
         never = beat(still_here) => match never {},
-        never = tell(&tally, told) => match never {},
+        never = tell(&progress, told) => match never {},
         () = tokio::time::sleep(EXCHANGE_MAX) => return Err(PeerError::Cut),
     }
-    told(tally.progress());
-    let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    told(progress());
     Ok(PeerReport {
         name: with.name.clone(),
-        shared: of(&tally.shared),
-        sent_changes: of(&tally.sent),
-        received_changes: of(&tally.received),
-        receipted: of(&tally.receipted),
-        refused: of(&tally.refused),
+        shared: of(&spoken.shared),
+        sent_changes: of(&spoken.changes),
+        received_changes: of(&taken.received),
+        receipted: of(&taken.receipted),
+        sent_files: of(&spoken.files),
+        received_files: of(&taken.files),
+        receipted_files: of(&taken.receipted_files),
+        refused: of(&taken.refused),
         seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -111,11 +108,11 @@ async fn beat(out: WeakSender<Vec<u8>>) -> std::convert::Infallible {
     }
 }
 
-async fn tell(tally: &Tally, told: Told<'_>) -> std::convert::Infallible {
+async fn tell(progress: &(dyn Fn() -> PeerProgress + Sync), told: Told<'_>) -> std::convert::Infallible {
     let mut last = None;
     loop {
         tokio::time::sleep(TOLD_EVERY).await;
-        let now = tally.progress();
+        let now = progress();
         if last.replace(now) != Some(now) {
             told(now);
         }
@@ -128,7 +125,7 @@ async fn listen(
     hear: UnboundedSender<Heard>,
     takes: Sender<PeerMessage>,
 ) -> std::result::Result<(), PeerError> {
-    let (mut reader, mut compared, mut lists) = (FrameReader::default(), 0, 0);
+    let (mut reader, mut compared, mut lists, mut wants) = (FrameReader::default(), 0, 0, 0);
     let (mut greeted, mut ended) = (false, false);
     while let Some(piece) = bytes.recv().await {
         reader.push(&piece);
@@ -154,12 +151,29 @@ async fn listen(
                 PeerMessage::Listed => {
                     let _ = hear.send(Heard::Listed);
                 }
-                PeerMessage::Segment(_) | PeerMessage::Receipt(_) => {
+                PeerMessage::File(word) => match FileWord::read(&word) {
+                    Ok(FileWord::Asks(ask)) => {
+                        wants += 1;
+                        if wants > FILE_EXCHANGE_FILES_MAX + 2 {
+                            return Err(WireError::Malformed("more files than one exchange may want").into());
+                        }
+                        if let Some(asked) = asked(ask) {
+                            let _ = hear.send(asked);
+                        }
+                    }
+                    Ok(FileWord::Tells(_)) | Err(_) => {
+                        if takes.send(PeerMessage::File(word)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Ok(FileWord::Unknown) => {}
+                },
+                PeerMessage::Segment(_) | PeerMessage::Receipt(_) | PeerMessage::Given => {
                     if takes.send(message).await.is_err() {
                         return Ok(());
                     }
                 }
-                PeerMessage::Given | PeerMessage::File(_) | PeerMessage::Here => {}
+                PeerMessage::Here => {}
                 PeerMessage::End => ended = true,
             }
         }
@@ -167,80 +181,96 @@ async fn listen(
     if ended { Ok(()) } else { Err(PeerError::Cut) }
 }
 
-/// Says all that this end has to say. False: the other end went away first.
-fn speak(store: &Store, with: &DeviceId, mut heard: UnboundedReceiver<Heard>, out: &Sender<Vec<u8>>, tally: &Tally) -> Result<bool> {
-    let say = |message: PeerMessage| out.blocking_send(message.write()).is_ok();
-    let hello = Hello { root: [0; 16], officers: vec![store.officer()], cursors: Vec::new(), budget: None, lineage: None };
-    if !say(PeerMessage::Hello(hello)) {
-        return Ok(false);
+/// What the other end asks about files.
+fn asked(ask: FileAsk) -> Option<Heard> {
+    match ask {
+        FileAsk::Hello(_) => Some(Heard::TalksOfFiles),
+        FileAsk::Want { file, held, chunks_max } => Some(Heard::Want { file, held, chunks_max }),
+        FileAsk::End => Some(Heard::WantsNoMore),
+        // Between devices nothing is offered that was not asked for.
+        FileAsk::Offer(_) | FileAsk::Chunk(_) => None,
     }
-    let Some(Heard::Hello(officers)) = heard.blocking_recv() else { return Ok(false) };
-    // Struck off since the handshake: nothing more is said.
-    let Ok(readers) = readers(store, with)? else { return Ok(false) };
-    let readers = readers.present(&officers);
-    tally.shared.store(readers.open.len() as u64, Ordering::Relaxed);
-    for heads in heads(store, &readers)? {
-        if !say(PeerMessage::Heads(heads)) {
-            return Ok(false);
-        }
-    }
-    if !say(PeerMessage::Listed) {
-        return Ok(false);
-    }
-    loop {
-        match heard.blocking_recv() {
-            Some(Heard::Heads(theirs)) => {
-                let mut listens = true;
-                give(store, &readers, &theirs, &mut |message| {
-                    let changes = if let PeerMessage::Segment(bytes) = &message { count(bytes) } else { 0 };
-                    listens = say(message);
-                    tally.sent.fetch_add(if listens { changes } else { 0 }, Ordering::Relaxed);
-                    listens
-                })?;
-                if !listens {
-                    return Ok(false);
-                }
-            }
-            Some(Heard::Listed) => return Ok(say(PeerMessage::End)),
-            Some(Heard::Hello(_)) => {}
-            None => return Ok(false),
-        }
-    }
-}
-
-fn count(segment: &[u8]) -> u64 {
-    daftar_wire::segment::Segment::outline(segment).map_or(0, |o| o.count.into())
 }
 
 /// Takes what is given, in the order in which it comes. What is refused stops nothing else.
-fn take(store: &Store, mut given: Receiver<PeerMessage>, tally: &Tally) -> Result<()> {
+fn take(store: &Store, mut given: Receiver<PeerMessage>, hear: UnboundedSender<Heard>, spoken: &Spoken, taken: &Taken) -> Result<()> {
+    let mut files = FilesIn::new(Bringer::Device);
+    let mut refused = 0;
     while let Some(message) = given.blocking_recv() {
-        let (took, counted) = match &message {
-            PeerMessage::Segment(bytes) => (take_segment(store, bytes), &tally.received),
-            PeerMessage::Receipt(receipt) => (take_receipt(store, receipt), &tally.receipted),
-            PeerMessage::Hello(_)
-            | PeerMessage::Heads(_)
-            | PeerMessage::Listed
-            | PeerMessage::Given
-            | PeerMessage::File(_)
-            | PeerMessage::Here
-            | PeerMessage::End => continue,
+        let took = match message {
+            PeerMessage::Segment(bytes) => took(take_segment(store, &bytes), &taken.received),
+            PeerMessage::Receipt(receipt) => took(take_receipt(store, &receipt), &taken.receipted),
+            PeerMessage::File(word) => take_file(store, &mut files, &word, spoken),
+            PeerMessage::Given => {
+                // Whoever speaks no more has said why himself.
+                let _ = hear.send(Heard::Given);
+                Ok(())
+            }
+            PeerMessage::Hello(_) | PeerMessage::Heads(_) | PeerMessage::Listed | PeerMessage::Here | PeerMessage::End => Ok(()),
         };
         match took {
-            Ok(Took::New(n)) => {
-                counted.fetch_add(n, Ordering::Relaxed);
-            }
-            Ok(Took::Refused(why)) => {
+            Ok(()) => {}
+            Err(NotTaken::Refused(why)) => {
                 tracing::warn!(why, "something that another device gave was not taken");
-                tally.refused.fetch_add(1, Ordering::Relaxed);
+                refused += 1;
             }
             // Its compartment is closed now; the others go on.
-            Err(Error::Damaged { what }) => {
+            Err(NotTaken::Failed(Error::Damaged { what })) => {
                 tracing::error!(what, "what another device gave could not be kept");
-                tally.refused.fetch_add(1, Ordering::Relaxed);
+                refused += 1;
             }
-            Err(e) => return Err(e),
+            Err(NotTaken::Failed(e)) => return Err(e),
         }
+        taken.files.store(files.took().received, Ordering::Relaxed);
+        taken.receipted_files.store(files.took().receipted, Ordering::Relaxed);
+        taken.refused.store(refused + files.took().refused, Ordering::Relaxed);
     }
     store.check_unchecked()
+}
+
+/// Why something was not taken.
+enum NotTaken {
+    Refused(&'static str),
+    Failed(Error),
+}
+
+impl From<Error> for NotTaken {
+    fn from(e: Error) -> Self {
+        Self::Failed(e)
+    }
+}
+
+fn took(took: Result<Took>, counted: &AtomicU64) -> std::result::Result<(), NotTaken> {
+    match took? {
+        Took::New(n) => {
+            counted.fetch_add(n, Ordering::Relaxed);
+            Ok(())
+        }
+        Took::Refused(why) => Err(NotTaken::Refused(why)),
+    }
+}
+
+/// A file is taken if this end asked for it.
+fn take_file(store: &Store, files: &mut FilesIn, word: &[u8], spoken: &Spoken) -> std::result::Result<(), NotTaken> {
+    match FileWord::read(word) {
+        Ok(FileWord::Tells(told)) => {
+            let of = match &told {
+                FileAnswer::Offer(manifest) => Some(&manifest.file),
+                FileAnswer::Chunk(chunk) => Some(&chunk.file),
+                FileAnswer::Held { .. }
+                | FileAnswer::Missing(_)
+                | FileAnswer::Refused { .. }
+                | FileAnswer::Receipt(_)
+                | FileAnswer::Here
+                | FileAnswer::End => None,
+            };
+            if of.is_some_and(|file| !spoken.has_asked(file)) {
+                return Err(NotTaken::Refused("not_asked"));
+            }
+            files.take(store, told);
+            Ok(())
+        }
+        Ok(FileWord::Asks(_) | FileWord::Unknown) => Ok(()),
+        Err(_) => Err(NotTaken::Refused("malformed")),
+    }
 }

@@ -32,3 +32,5 @@ pub(super) const COMPARTMENTS_COMPARED_MAX: usize = 4096;
 pub(super) const MESSAGES_WAITING: usize = 4;
 /// Devices that one search finds at most: whoever shouts more names is not listened to.
 pub(super) const FOUND_MAX: usize = 64;
+/// Bytes of files that one exchange asks for, about; the next asks for the rest.
+pub(super) const FILES_BYTES_MAX: u64 = 1024 * 1024 * 1024;

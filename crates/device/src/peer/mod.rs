@@ -7,6 +7,7 @@ mod discover;
 pub(crate) mod exchange;
 mod limits;
 mod listen;
+mod speak;
 mod tls;
 
 use std::net::SocketAddr;
@@ -46,7 +47,13 @@ pub struct PeerReport {
     pub received_changes: u64,
     /// Changes of this device that headquarters' receipts, handed on, took off the queue.
     pub receipted: u64,
-    /// Segments and receipts that were not taken; the log says why.
+    /// Photos and other files given.
+    pub sent_files: u64,
+    /// Photos and other files that came whole.
+    pub received_files: u64,
+    /// Photos and other files for which headquarters' word, handed on, was news here.
+    pub receipted_files: u64,
+    /// Segments, receipts and words about files that were not taken; the log says why.
     pub refused: u64,
     /// How long it took.
     pub seconds: f64,

@@ -48,7 +48,7 @@ pub enum GaveFile {
 }
 
 /// Gives of a file what the other end lacks by its own word (without bits: all of it), at most so many chunks: headquarters' word for it where
-/// there is one, what it is made of, its chunks. Of one that they may not read nothing but *missing* is said, as of one that is not here.
+/// there is one, what it is made of, its chunks. For no chunk only that word is given. Of one that they may not read nothing but *missing* is said, as of one that is not here.
 pub fn give_file(
     store: &Store,
     to: &Readers,
@@ -57,12 +57,16 @@ pub fn give_file(
     chunks_max: u32,
     say: &mut dyn FnMut(FileAnswer) -> bool,
 ) -> Result<GaveFile> {
-    let Some((manifest, is_original)) = to_give(store, to, file)? else {
-        return Ok(if say(FileAnswer::Missing(file.clone())) { GaveFile::Missing } else { GaveFile::Gone });
+    let missing = || FileAnswer::Missing(file.clone());
+    let Some(is_original) = may_see(store, to, file)? else {
+        return Ok(if say(missing()) { GaveFile::Missing } else { GaveFile::Gone });
     };
-    if let Some(receipt) = handed_on(store, to, file)?
-        && !say(FileAnswer::Receipt(receipt))
-    {
+    let receipt = handed_on(store, to, file)?.map(FileAnswer::Receipt);
+    let manifest = if chunks_max > 0 { store.manifest(file)? } else { None };
+    let Some(manifest) = manifest else {
+        return Ok(if say(receipt.unwrap_or_else(missing)) { GaveFile::Missing } else { GaveFile::Gone });
+    };
+    if receipt.is_some_and(|receipt| !say(receipt)) {
         return Ok(GaveFile::Gone);
     }
     let has = held.and_then(|bits| Bitmap::read(manifest.count(), bits)).unwrap_or_else(|| Bitmap::empty(manifest.count()));
@@ -82,13 +86,9 @@ pub fn give_file(
     Ok(GaveFile::All { is_original })
 }
 
-/// What a file is made of, if it is theirs to have: one that a record names, whole, in a compartment that they may read now.
-fn to_give(store: &Store, to: &Readers, file: &FileId) -> Result<Option<(Manifest, bool)>> {
-    if !may_have(store, to, &file.compartment)? {
-        return Ok(None);
-    }
-    let Some(is_original) = store.is_original(file)? else { return Ok(None) };
-    Ok(store.manifest(file)?.map(|manifest| (manifest, is_original)))
+/// Whether a record names the file, and not as a thumbnail, if they may read its compartment now.
+fn may_see(store: &Store, to: &Readers, file: &FileId) -> Result<Option<bool>> {
+    if may_have(store, to, &file.compartment)? { store.is_original(file) } else { Ok(None) }
 }
 
 /// Headquarters' word for a file, unless it names files of a compartment that not all of them may read.

@@ -14,6 +14,7 @@ mod officers;
 mod opening;
 mod packs;
 mod peer;
+mod peer_files;
 mod reference;
 mod repair;
 mod revoke;

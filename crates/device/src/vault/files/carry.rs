@@ -72,12 +72,18 @@ impl Store {
     }
 
     /// What another device is asked for in these compartments: what a link would bring unasked, and all that headquarters has not given its
-    /// word for, so that one more device can bring it there.
+    /// word for, so that one more device can bring it there. Of what is here without that word only the word is asked for: no chunk.
     pub fn files_to_ask(&self, compartments: &[Compartment], bytes_max: u64) -> Result<Vec<WantedFile>> {
         let epoch = *held(&self.epoch);
-        let mut all = Vec::new();
+        let (mut all, mut unsaid) = (Vec::new(), Vec::new());
         for c in compartments.iter().filter(|c| self.authorize(Action::Read, c).is_ok()) {
-            all.extend(self.within_each(c, |vault| to_want(&vault.conn(), c, &epoch))?.unwrap_or_default());
+            let found = self.within_each(c, |vault| {
+                let conn = vault.conn();
+                Ok((to_want(&conn, c, &epoch)?, to_offer(&conn, c, &epoch)?))
+            })?;
+            let (lacking, here) = found.unwrap_or_default();
+            all.extend(lacking);
+            unsaid.extend(here);
         }
         in_order(&mut all);
         let mut left = u32::try_from(bytes_max.div_ceil(FILE_CHUNK_BYTES as u64)).unwrap_or(u32::MAX);
@@ -96,6 +102,8 @@ impl Store {
                 wants.push(WantedFile { file: f.file, held: f.held, chunks_max });
             }
         }
+        wants.extend(unsaid.into_iter().map(|f| WantedFile { file: f.file, held: None, chunks_max: 0 }));
+        wants.truncate(FILE_EXCHANGE_FILES_MAX);
         Ok(wants)
     }
 
