@@ -23,7 +23,7 @@ use crate::random::hex;
 use crate::sql::{int, uint};
 
 /// The forms of a device's files that this version reads.
-const KEYRING_VERSION_MAX: i64 = 4;
+const KEYRING_VERSION_MAX: i64 = 5;
 const VAULT_VERSION_MAX: i64 = 4;
 /// Since which streams may go two ways, and since which there are files.
 const VAULT_VERSION_BRANCHES: i64 = 3;

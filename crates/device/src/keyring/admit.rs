@@ -64,7 +64,8 @@ impl Keyring {
         .signed(&leader.signing);
         self.db.write(|tx| {
             Self::insert_officer(tx, &entry, &sealed, &keys)?;
-            let of = DoorTo { officer: &a.officer, now_ms: a.from_ms, until_ms: Some(a.until_ms), present: Some(leader) };
+            let (officer, until_ms) = (&a.officer, Some(a.until_ms));
+            let of = DoorTo { officer, now_ms: a.from_ms, until_ms, present: Some(leader), by_hq: false };
             for (name, access) in &admission.compartments {
                 Self::make_door(tx, &of, name, *access)?;
             }

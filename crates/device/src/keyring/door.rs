@@ -36,6 +36,8 @@ pub struct Door {
     pub(crate) is_revoked: bool,
     /// Some of its work may be in no outbox.
     pub(crate) is_dirty: bool,
+    /// Headquarters opened it, and the feed has not been heard to its end since.
+    pub(crate) let_in: bool,
 }
 
 /// Whom a door is made for, and for how long.
@@ -47,6 +49,8 @@ pub(super) struct DoorTo<'a> {
     pub(super) until_ms: Option<u64>,
     /// A colleague who is unlocked and hands his key over.
     pub(super) present: Option<&'a Session>,
+    /// It is headquarters' word that opens it.
+    pub(super) by_hq: bool,
 }
 
 fn encoded(
@@ -127,11 +131,11 @@ impl Keyring {
         let sealed = key.map(|key| seal_key(&to, &file, name, &key)).transpose()?;
         let lease = of.now_ms.saturating_add(LEASE_MS).min(of.until_ms.unwrap_or(u64::MAX));
         conn.execute(
-            "INSERT INTO door(officer, file, access, key, lease_until_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO door(officer, file, access, key, lease_until_ms, until_ms, let_in) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT(officer, file) DO UPDATE SET access = excluded.access, key = coalesce(excluded.key, key),
-             until_ms = coalesce(excluded.until_ms, until_ms),
+             let_in = max(excluded.let_in, let_in), until_ms = coalesce(excluded.until_ms, until_ms),
              lease_until_ms = min(excluded.lease_until_ms, coalesce(until_ms, excluded.lease_until_ms))",
-            params![officer.0, file, seal_access(&to, &file, name, access)?, sealed, int(lease), of.until_ms.map(int)],
+            params![officer.0, file, seal_access(&to, &file, name, access)?, sealed, int(lease), of.until_ms.map(int), of.by_hq],
         )?;
         Self::forget_revocation(conn, officer, &file)
     }
@@ -147,7 +151,7 @@ impl Keyring {
 
     /// A compartment is open to the officer by a notice.
     pub(crate) fn grant(&self, session: &Session, name: &Compartment, access: Access, now_ms: u64) -> Result<()> {
-        let of = DoorTo { officer: &session.officer.id, now_ms, until_ms: None, present: Some(session) };
+        let of = DoorTo { officer: &session.officer.id, now_ms, until_ms: None, present: Some(session), by_hq: true };
         self.db.write(|tx| Self::make_door(tx, &of, name, access))?;
         self.doors_changed();
         Ok(())
@@ -168,7 +172,7 @@ impl Keyring {
         let damaged = || Error::Damaged { what: "keyring".into() };
         let conn = self.conn();
         let mut rows = conn.prepare(
-            "SELECT d.file, d.access, d.key, c.made, coalesce(d.lease_until_ms <= ?2, 0), c.dirty,
+            "SELECT d.file, d.access, d.key, c.made, coalesce(d.lease_until_ms <= ?2, 0), c.dirty, d.let_in,
              EXISTS (SELECT 1 FROM revocation r WHERE r.officer = d.officer AND r.file = d.file)
              FROM door d JOIN compartment c USING (file) WHERE d.officer = ?1",
         )?;
@@ -180,8 +184,8 @@ impl Keyring {
             let (compartment, access) = read_access(&access).ok_or_else(damaged)?;
             let key: Option<Vec<u8>> = r.get(2)?;
             let key = key.map(|sealed| open_key(session, &file, &sealed).map_err(|_| damaged())).transpose()?;
-            let (made, is_ended, is_dirty, is_revoked) = (r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?);
-            doors.push(Door { compartment, access, file, key, made, is_ended, is_revoked, is_dirty });
+            let (made, is_ended, is_dirty, let_in, is_revoked) = (r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?);
+            doors.push(Door { compartment, access, file, key, made, is_ended, is_revoked, is_dirty, let_in });
         }
         doors.sort_by(|a, b| a.compartment.cmp(&b.compartment));
         Ok(doors)

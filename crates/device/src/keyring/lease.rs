@@ -47,6 +47,16 @@ pub(crate) struct Ended {
     pub(crate) file: String,
 }
 
+/// What an answer of headquarters that was heard to its end brings an officer's doors.
+#[derive(Debug, Clone)]
+pub(crate) struct Renewal {
+    pub(crate) officer: OfficerId,
+    /// His grants' ends that are known by their records, by file; for other doors an admission's end stands.
+    pub(crate) grants: BTreeMap<String, Option<u64>>,
+    /// Files whose feed is here to its end: from now on its last word counts.
+    pub(crate) arrived: Vec<String>,
+}
+
 impl Keyring {
     fn lease(&self) -> MutexGuard<'_, LeaseClock> {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,14 +94,8 @@ impl Keyring {
     }
 
     /// How an attempt to reach headquarters went, in one act with what follows: time is counted from headquarters' own, whatever the device's
-    /// clock said before, and the leases of who was unlocked begin again, none beyond its grant. `leases`: his grants' ends that are known
-    /// by their records, by file; for other doors an admission's end stands.
-    pub(crate) fn contacted(
-        &self,
-        outcome: &ContactOutcome,
-        clock: &dyn Clock,
-        leases: Option<(&OfficerId, &BTreeMap<String, Option<u64>>)>,
-    ) -> Result<()> {
+    /// clock said before, and the leases of who was unlocked begin again, none beyond its grant.
+    pub(crate) fn contacted(&self, outcome: &ContactOutcome, clock: &dyn Clock, renewal: Option<&Renewal>) -> Result<()> {
         let reached = match outcome {
             ContactOutcome::Finished { hq_time_ms } => Some(*hq_time_ms),
             ContactOutcome::Failed { .. } => None,
@@ -99,7 +103,7 @@ impl Keyring {
         self.note_contact(outcome, clock.now_ms(), |tx| {
             let Some(hq_time_ms) = reached else { return Ok(()) };
             keep_seen(tx, hq_time_ms)?;
-            leases.map_or(Ok(()), |(officer, grants)| renew(tx, officer, hq_time_ms, grants))
+            renewal.map_or(Ok(()), |renewal| renew(tx, hq_time_ms, renewal))
         })?;
         if let Some(hq_time_ms) = reached {
             let mut lease = self.lease();
@@ -122,10 +126,10 @@ impl Keyring {
 
     /// An answer that came by courier was read to its end, and is newer than all that was heard: leases are counted from when headquarters
     /// said it. It sets no clock, for nobody knows how long it was on its way.
-    pub(crate) fn carried(&self, hq_time_ms: u64, officer: &OfficerId, grants: &BTreeMap<String, Option<u64>>) -> Result<()> {
+    pub(crate) fn carried(&self, hq_time_ms: u64, renewal: &Renewal) -> Result<()> {
         self.db.write(|tx| {
             tx.execute("UPDATE lineage SET carried_ms = max(?1, coalesce(carried_ms, 0))", [int(hq_time_ms)])?;
-            renew(tx, officer, hq_time_ms, grants)
+            renew(tx, hq_time_ms, renewal)
         })?;
         let mut lease = self.lease();
         lease.seen_ms = lease.seen_ms.max(hq_time_ms);
@@ -176,7 +180,7 @@ impl Keyring {
     }
 }
 
-fn renew(conn: &Connection, officer: &OfficerId, hq_time_ms: u64, grants: &BTreeMap<String, Option<u64>>) -> Result<()> {
+fn renew(conn: &Connection, hq_time_ms: u64, Renewal { officer, grants, arrived }: &Renewal) -> Result<()> {
     for (file, until_ms) in grants {
         conn.prepare_cached("UPDATE door SET until_ms = ?3 WHERE officer = ?1 AND file = ?2")?.execute(params![
             officer.0,
@@ -186,6 +190,9 @@ fn renew(conn: &Connection, officer: &OfficerId, hq_time_ms: u64, grants: &BTree
     }
     let lease = int(hq_time_ms.saturating_add(LEASE_MS));
     conn.execute("UPDATE door SET lease_until_ms = min(?2, coalesce(until_ms, ?2)) WHERE officer = ?1", params![officer.0, lease])?;
+    for file in arrived {
+        conn.prepare_cached("UPDATE door SET let_in = 0 WHERE officer = ?1 AND file = ?2")?.execute(params![officer.0, file])?;
+    }
     Ok(())
 }
 

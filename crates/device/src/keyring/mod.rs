@@ -33,6 +33,7 @@ pub use admit::Newcomer;
 pub use contact::{Contact, ContactOutcome};
 pub use door::Door;
 use lease::LeaseClock;
+pub(crate) use lease::Renewal;
 pub(crate) use officer::TakingIn;
 pub use officer::{OfficerEntry, Session};
 use officer::{OfficerKeys, Sealed};
@@ -40,8 +41,13 @@ pub(crate) use outbox::ToBox;
 pub use pin::PIN_CHARS_MIN;
 pub(crate) use revoke::Revoked;
 
-const MIGRATIONS: &[M<'static>] =
-    &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql")), M::up(include_str!("4.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("1.sql")),
+    M::up(include_str!("2.sql")),
+    M::up(include_str!("3.sql")),
+    M::up(include_str!("4.sql")),
+    M::up(include_str!("5.sql")),
+];
 
 /// The setting that names the device's team.
 const TEAM: &str = "device team";

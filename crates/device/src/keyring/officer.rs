@@ -170,7 +170,7 @@ impl Keyring {
                 role: e.role.clone(),
             };
             Self::insert_officer(tx, &entry, &s, &enrolling.officer)?;
-            let of = DoorTo { officer: &e.officer, now_ms, until_ms: None, present };
+            let of = DoorTo { officer: &e.officer, now_ms, until_ms: None, present, by_hq: true };
             for (compartment, access) in &e.compartments {
                 Self::make_door(tx, &of, compartment, *access)?;
             }

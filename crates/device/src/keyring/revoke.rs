@@ -59,6 +59,7 @@ impl Keyring {
             let tag = door::tag(&keys.signing, &r.compartment);
             let known: Option<String> = tx.query_row("SELECT file FROM compartment WHERE tag = ?1", [tag], |row| row.get(0)).optional()?;
             let file = known.clone().unwrap_or_else(|| hex(&tag));
+            tx.execute("UPDATE door SET let_in = 0 WHERE officer = ?1 AND file = ?2", params![r.officer.0, file])?;
             let has_door = tx.prepare("SELECT 1 FROM door WHERE officer = ?1 AND file = ?2")?.exists(params![r.officer.0, file])?;
             let name = seal::seal(&keys.sealing, NAME, file.as_bytes(), r.compartment.as_str().as_bytes())?;
             tx.execute(

@@ -36,7 +36,7 @@ pub(super) async fn take(store: &Arc<Store>, header: &Header, opening: Opening, 
     blocking(store, |s| s.purge_revoked()).await?;
     if is_news {
         // What headquarters said of who may read was heard to its end.
-        blocking(store, move |s| s.carried(end.time_ms)).await?;
+        blocking(store, move |s| s.carried(end.time_ms, !end.more)).await?;
     }
     let receipted = told.tally.receipted.load(Ordering::Relaxed);
     let received_changes = told.tally.received.load(Ordering::Relaxed);

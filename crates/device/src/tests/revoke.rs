@@ -11,7 +11,7 @@ use super::reference::Held;
 use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, c, files, id, officer_id, open, stands, stop, stop_in};
 use crate::draft::Draft;
-use crate::keyring::Revoked;
+use crate::keyring::{ContactOutcome, Revoked};
 use crate::{Device, Error, Store};
 
 const MOI: &str = "agency/moi/imt-1";
@@ -210,7 +210,29 @@ fn an_earlier_revocation_in_the_past_that_comes_takes_nothing_from_who_was_let_i
     assert!(store.authorize(Action::Read, &c(MOI)).is_ok(), "what follows in the feed is taken");
     let end = store.cursor(&c(MOI)).expect("read").expect("one");
     store.apply(&c(MOI), &[], Some(&end)).expect("applied");
+    store.note_contact(ContactOutcome::Finished { hq_time_ms: NOW_MS }).expect("noted");
     assert!(store.authorize(Action::Read, &c(MOI)).is_err(), "at the end of the feed its last word counts");
+}
+
+#[test]
+fn who_was_let_in_again_stays_in_when_the_answer_is_cut_before_the_grant_and_the_device_is_locked() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM]);
+    let store = unlock(&device, &a);
+    store.grant_notice(&c(MOI), Access { read: true, write: true }).expect("let in");
+    store.apply(&c(MOI), &[hq.grant_said(&c(MOI), officer_id(1), None, false)], None).expect("applied");
+    drop(store);
+    for outcome in [ContactOutcome::Failed { code: "no_link".into() }, ContactOutcome::Finished { hq_time_ms: NOW_MS }] {
+        let store = unlock(&device, &a);
+        assert!(store.authorize(Action::Read, &c(MOI)).is_ok(), "what follows in the feed is taken after a lock too");
+        store.note_contact(outcome).expect("noted");
+    }
+    let store = unlock(&device, &a);
+    assert!(
+        store.authorize(Action::Read, &c(MOI)).is_err(),
+        "once all that the feed says was heard its last word counts, after a lock too"
+    );
 }
 
 #[test]

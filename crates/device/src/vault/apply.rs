@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::page::{Done, Page, Via};
-use super::{Store, ahead, cursor, held, repair, stream, write};
+use super::{Store, ahead, cursor, held, repair, stream};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -102,9 +102,6 @@ impl Store {
             Ok(done)
         })?;
         self.after(c, &done)?;
-        if end.is_some() && write(&self.let_in).remove(c) {
-            self.refresh_grant(c)?;
-        }
         Ok(Applied { changes: done.changes, digest: self.digest(c)?, end_mismatch, refused })
     }
 

@@ -8,11 +8,11 @@ use daftar_core::compartment::Compartment;
 use daftar_wire::message::{Admission, Ask, Revocation};
 
 use super::file::Vault;
-use super::{ContactOutcome, Store, grants, held, read, write};
+use super::{ContactOutcome, Store, cursor, grants, held, read, write};
 use crate::device::Shared;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
-use crate::keyring::{Door, Revoked};
+use crate::keyring::{Door, Renewal, Revoked};
 
 /// Files whose work is sealed at the same time, at a lock.
 const SEALERS_MAX: usize = 4;
@@ -224,18 +224,43 @@ impl Store {
         words.heard(&self.shared)
     }
 
-    /// How an attempt to reach headquarters went. A finished one begins this officer's leases again.
+    /// How an attempt to reach headquarters went. A finished one has brought every feed to its end, and begins this officer's leases again.
     pub(super) fn contacted(&self, outcome: &ContactOutcome) -> Result<()> {
-        let grants = match outcome {
-            ContactOutcome::Finished { .. } => self.grants_known()?,
-            ContactOutcome::Failed { .. } => BTreeMap::new(),
-        };
-        self.shared.keyring.contacted(outcome, self.shared.clock.as_ref(), Some((&self.officer(), &grants)))
+        let (clock, keyring) = (self.shared.clock.as_ref(), &self.shared.keyring);
+        match outcome {
+            ContactOutcome::Finished { .. } => self.renewed(true, |renewal| keyring.contacted(outcome, clock, Some(renewal))),
+            ContactOutcome::Failed { .. } => keyring.contacted(outcome, clock, None),
+        }
     }
 
-    /// An answer of headquarters that came by courier was read to its end, and is newer than all that was heard before.
-    pub(crate) fn carried(&self, hq_time_ms: u64) -> Result<()> {
-        self.shared.keyring.carried(hq_time_ms, &self.officer(), &self.grants_known()?)
+    /// An answer of headquarters that came by courier was read to its end, and is newer than all that was heard before. `is_all`: nothing was
+    /// left out of it.
+    pub(crate) fn carried(&self, hq_time_ms: u64, is_all: bool) -> Result<()> {
+        self.renewed(is_all, |renewal| self.shared.keyring.carried(hq_time_ms, renewal))
+    }
+
+    fn renewed(&self, is_all: bool, keep: impl FnOnce(&Renewal) -> Result<()>) -> Result<()> {
+        let arrived = if is_all { self.arrived()? } else { Vec::new() };
+        let files = arrived.iter().map(|(_, file)| file.clone()).collect();
+        keep(&Renewal { officer: self.officer(), grants: self.grants_known()?, arrived: files })?;
+        for (c, _) in arrived {
+            write(&self.let_in).remove(&c);
+            self.refresh_grant(&c)?;
+        }
+        Ok(())
+    }
+
+    /// Where headquarters let the officer in and all that its feed says is here now, with the files.
+    fn arrived(&self) -> Result<Vec<(Compartment, String)>> {
+        let let_in = read(&self.let_in).clone();
+        let mut arrived = Vec::new();
+        for c in self.fetching().into_iter().filter(|c| let_in.contains(c)) {
+            let vault = self.vault(&c)?;
+            if cursor::is_whole(&vault.conn())? {
+                arrived.push((c, vault.name().to_owned()));
+            }
+        }
+        Ok(arrived)
     }
 
     /// When the officer's grants end by their records, by file.

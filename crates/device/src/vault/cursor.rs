@@ -70,6 +70,12 @@ pub(super) fn set_cursor(conn: &Connection, cursor: &Cursor) -> Result<()> {
     set_meta(conn, CURSOR, &write_cursors(std::slice::from_ref(cursor)))
 }
 
+/// Whether nothing of a feed is lacking up to where the cursor stands; also where there is nothing to be read.
+pub(super) fn is_whole(conn: &Connection) -> Result<bool> {
+    let Some(Cursor { ranges, .. }) = cursor(conn)? else { return Ok(false) };
+    Ok(holes(conn)?.is_empty() && ranges.len() <= 1 && ranges.iter().all(|r| r.0 == 1))
+}
+
 /// Feed numbers that were refused here and are asked for again.
 pub(super) fn holes(conn: &Connection) -> Result<Ranges> {
     let bytes = meta(conn, HOLES)?.unwrap_or_default();

@@ -135,7 +135,7 @@ pub struct Store {
     vaults: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
     /// What he may do, by compartment: doors at first, grant records as they come.
     access: RwLock<BTreeMap<Compartment, Grant>>,
-    /// Where headquarters has just let the officer in and the past is on its way: what it says of earlier grants takes nothing from him.
+    /// Where headquarters has let the officer in and the past is on its way: what it says of earlier grants takes nothing from him.
     let_in: RwLock<BTreeSet<Compartment>>,
     /// Compartments whose own file is not open, each with why. One that is in `vaults` too is open to what is written meanwhile alone.
     closed: RwLock<BTreeMap<Compartment, Closed>>,
@@ -205,6 +205,9 @@ impl Store {
 
     fn open_door(&self, door: &Door, files: usize) -> Result<()> {
         let c = &door.compartment;
+        if door.let_in {
+            write(&self.let_in).insert(c.clone());
+        }
         let Some(key) = &door.key else {
             let why = if door.is_ended { Why::LeaseEnded } else { Why::Waits };
             self.keep_closed(c, &door.file, why, (!door.is_revoked).then_some(door.access));
