@@ -85,7 +85,7 @@ impl World {
             );
             let is_right = match entry.ruling.as_ref().map(|r| r.0) {
                 None | Some(Verdict::Accepted) => true,
-                Some(Verdict::Review) => self.policy.was_revoked(&fact.author, &fact.compartment),
+                Some(Verdict::Review) => self.policy.was_stopped(&fact.author, &fact.compartment),
                 Some(Verdict::Quarantined | Verdict::Erased) => false,
             };
             hold!(is_right, "{label}: change {} was ruled out: {:?}", entry.change, entry.ruling);
@@ -240,9 +240,9 @@ impl World {
             let rulings = self.hq.rulings(&c)?;
             for review in rulings.iter().filter(|r| r.verdict == Verdict::Review) {
                 let author = self.model.fact(&review.change).map(|f| f.author);
-                let was_revoked = author.is_some_and(|a| self.policy.was_revoked(&a, &c));
+                let was_stopped = author.is_some_and(|a| self.policy.was_stopped(&a, &c));
                 reviews.insert(review.change);
-                hold!(was_revoked, "{c}: {} is in review, and its author was never refused anything there", review.change);
+                hold!(was_stopped, "{c}: {} is in review, and its author was never refused anything there", review.change);
                 self.happened(Fault::Review);
             }
             let ruled: BTreeSet<ChangeName> = rulings.into_iter().filter(|r| r.verdict == Verdict::Quarantined).map(|r| r.change).collect();

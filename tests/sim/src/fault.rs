@@ -87,6 +87,8 @@ pub enum Fault {
     GrantedToRead,
     /// A grant where there was a revocation.
     GrantedAgain,
+    /// A grant to write that became one to read.
+    Narrowed,
     /// A grant taken.
     Revoked,
     /// A grant taken while work was unsent behind it.
@@ -148,6 +150,7 @@ impl Fault {
         (Self::Granted, "granted"),
         (Self::GrantedToRead, "granted-to-read"),
         (Self::GrantedAgain, "granted-again"),
+        (Self::Narrowed, "narrowed"),
         (Self::Revoked, "revoked"),
         (Self::RevokedUnsent, "revoked-unsent"),
         (Self::Review, "review"),

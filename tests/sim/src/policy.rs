@@ -23,6 +23,7 @@ pub struct Policy {
     ever_wrote: BTreeSet<(OfficerId, Compartment)>,
     touched: BTreeSet<(OfficerId, Compartment)>,
     revoked: BTreeSet<(OfficerId, Compartment)>,
+    stopped: BTreeSet<(OfficerId, Compartment)>,
     acts: u64,
 }
 
@@ -36,6 +37,9 @@ impl Policy {
 
     /// An officer was given this, in place of what he had there.
     pub fn grant(&mut self, officer: OfficerId, c: &Compartment, may: May) {
+        if self.may(&officer, c).is_some_and(|before| before.write && !may.write) {
+            self.stopped.insert((officer, c.clone()));
+        }
         self.put(officer, c, may);
         self.touched.insert((officer, c.clone()));
         self.acts += 1;
@@ -46,6 +50,7 @@ impl Policy {
         let key = (officer, c.clone());
         self.now.remove(&key);
         self.touched.insert(key.clone());
+        self.stopped.insert(key.clone());
         self.revoked.insert(key);
         self.acts += 1;
     }
@@ -90,6 +95,11 @@ impl Policy {
     /// Whether he was ever refused what he had there.
     pub fn was_revoked(&self, officer: &OfficerId, c: &Compartment) -> bool {
         self.revoked.contains(&(*officer, c.clone()))
+    }
+
+    /// Whether he ever lost the writing that he had there, with the reading or without: what reaches headquarters after that is in review.
+    pub fn was_stopped(&self, officer: &OfficerId, c: &Compartment) -> bool {
+        self.stopped.contains(&(*officer, c.clone()))
     }
 
     /// What he may do there now.

@@ -35,6 +35,7 @@ pub fn grant(world: &mut World, t: usize) -> Checked {
     world.hq.grant(&person, &c, Grant { read: may.read, write: may.write, until_ms: None })?;
     let fault = match (may.write, world.policy.was_revoked(&person.id, &c)) {
         (_, true) => Fault::GrantedAgain,
+        (false, false) if world.policy.may(&person.id, &c).is_some_and(|before| before.write) => Fault::Narrowed,
         (false, false) => Fault::GrantedToRead,
         (true, false) => Fault::Granted,
     };
