@@ -3,7 +3,8 @@
 use daftar_core::value::{Path, Value};
 
 use super::simulated::{Weather, sync, world};
-use super::world::{NOW_MS, Tablet, c, id, set, stop};
+use super::world::{Hq, NOW_MS, Tablet, c, id, set, stop, stop_in};
+use crate::keyring::ContactOutcome;
 
 const YEAR_2099_MS: u64 = 4_083_004_800_000;
 /// As far ahead as a lease lets an officer amend what he read.
@@ -74,4 +75,18 @@ fn a_stamp_kept_in_the_file_starts_again_after_a_new_start_too() {
     sync(&hq, &held, &a, Weather::default()).expect("a clock stops no sync");
     a.store.save(&stop(2, "x", "y")).expect("saved");
     assert_eq!(a.store.show(&c("team/imt-1"), &id(2)).expect("there").history[0].stamp.ms, NOW_MS);
+}
+
+#[test]
+fn a_stamp_that_starts_again_in_one_compartment_takes_none_back_in_another() {
+    let mut hq = Hq::new();
+    let a = hq.tablet(1, &["team/imt-1", "agency/moi/imt-1"]);
+    a.store.save(&stop_in("agency/moi/imt-1", 1, "x", "y")).expect("saved");
+    a.clock.set(AHEAD_MS);
+    a.store.save(&stop(2, "x", "y")).expect("saved");
+    a.clock.set(1000);
+    a.store.note_contact(ContactOutcome::Finished { hq_time_ms: NOW_MS + 60_000 }).expect("noted");
+    a.store.save(&stop_in("agency/moi/imt-1", 3, "x", "y")).expect("saved");
+    let stamp = a.store.show(&c("agency/moi/imt-1"), &id(3)).expect("there").history[0].stamp;
+    assert_eq!(stamp.ms, NOW_MS, "the stamp before it is not ahead, whatever was written elsewhere");
 }

@@ -216,8 +216,10 @@ impl Writing<'_> {
         payload: Payload,
         state: Option<&RecordState>,
     ) -> Result<Change> {
-        let mut last = (*held(&self.store.stamp)).max(self.stream.stamp);
-        last = last.unless_ahead(self.now_ms, self.clock.hq_time_ms(self.now_ms));
+        let hq_now_ms = self.clock.hq_time_ms(self.now_ms);
+        // Each by itself: where one is ahead the other may still be gone on from.
+        let (elsewhere, here) = (*held(&self.store.stamp), self.stream.stamp);
+        let mut last = elsewhere.unless_ahead(self.now_ms, hq_now_ms).max(here.unless_ahead(self.now_ms, hq_now_ms));
         if let Some(state) = state {
             last = last.seen(state.last, self.now_ms);
         }
