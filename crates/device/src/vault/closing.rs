@@ -256,7 +256,7 @@ impl Store {
         let mut arrived = Vec::new();
         for c in self.fetching().into_iter().filter(|c| let_in.contains(c)) {
             let vault = self.vault(&c)?;
-            if cursor::is_whole(&vault.conn())? {
+            if cursor::is_whole(&vault.conn(), &self.epoch())? {
                 arrived.push((c, vault.name().to_owned()));
             }
         }

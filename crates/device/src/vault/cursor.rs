@@ -1,7 +1,7 @@
 //! Where this device stands in headquarters' feeds, and its digests. Never compares anything by a clock.
 
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::Digest;
+use daftar_core::ids::{Digest, Epoch};
 use daftar_wire::limits::CURSOR_RANGES_MAX;
 use daftar_wire::message::{Cursor, Lineage, read_cursors, write_cursors};
 use rusqlite::Connection;
@@ -70,9 +70,9 @@ pub(super) fn set_cursor(conn: &Connection, cursor: &Cursor) -> Result<()> {
     set_meta(conn, CURSOR, &write_cursors(std::slice::from_ref(cursor)))
 }
 
-/// Whether nothing of a feed is lacking up to where the cursor stands; also where there is nothing to be read.
-pub(super) fn is_whole(conn: &Connection) -> Result<bool> {
-    let Some(Cursor { ranges, .. }) = cursor(conn)? else { return Ok(false) };
+/// Whether nothing of a feed of this life is lacking up to where the cursor stands; also where there is nothing to be read.
+pub(super) fn is_whole(conn: &Connection, epoch: &Epoch) -> Result<bool> {
+    let Some(Cursor { ranges, .. }) = cursor(conn)?.filter(|c| c.epoch == *epoch) else { return Ok(false) };
     Ok(holes(conn)?.is_empty() && ranges.len() <= 1 && ranges.iter().all(|r| r.0 == 1))
 }
 
