@@ -12,7 +12,7 @@ use crate::hq::Person;
 use crate::policy::May;
 use crate::world::World;
 
-/// So many grants that a role brings are taken at the same time: the teams must go on to meet.
+/// So many grants that a role brings are taken or narrowed at the same time: the teams must go on to meet.
 const TAKEN_MAX: usize = 4;
 
 /// One of the device's officers, of those who are on no copied disk.
@@ -27,11 +27,13 @@ pub fn grant(world: &mut World, t: usize) -> Checked {
     let Some(person) = officer(world, t) else { return Ok(()) };
     let may = May { read: true, write: world.rng.in_hundred(70) };
     let wanted: Vec<Compartment> = all()?.into_iter().filter(|c| world.policy.may(&person.id, c) != Some(may)).collect();
-    let missing: Vec<Compartment> = person.may_write().into_iter().filter(|c| wanted.contains(c)).collect();
+    let writes = |c: &Compartment| world.policy.may(&person.id, c).is_some_and(|may| may.write);
+    let missing: Vec<Compartment> = person.may_write().into_iter().filter(|c| !writes(c)).collect();
     // What a role brings and was taken is given back sooner or later.
+    let is_whole = missing.is_empty() && taken(world) < TAKEN_MAX;
     let from = if missing.is_empty() || world.rng.in_hundred(40) { wanted } else { missing };
     let Some(c) = world.rng.pick(&from).cloned() else { return Ok(()) };
-    let may = if person.may_write().contains(&c) { May { read: true, write: true } } else { may };
+    let may = if person.may_write().contains(&c) && !is_whole { May { read: true, write: true } } else { may };
     world.hq.grant(&person, &c, Grant { read: may.read, write: may.write, until_ms: None })?;
     let fault = match (may.write, world.policy.was_revoked(&person.id, &c)) {
         (_, true) => Fault::GrantedAgain,
@@ -73,10 +75,14 @@ fn touched(world: &mut World, person: &Person, c: &Compartment) {
     }
 }
 
-/// Grants by role that are taken now.
+/// Grants by role that are taken now, or are to read alone.
 fn taken(world: &World) -> usize {
     let people: Vec<&Person> = world.tablets.iter().flat_map(|t| &t.people).collect();
-    people.iter().flat_map(|p| p.may_write().into_iter().map(|c| (p.id, c))).filter(|(id, c)| world.policy.may(id, c).is_none()).count()
+    people
+        .iter()
+        .flat_map(|p| p.may_write().into_iter().map(|c| (p.id, c)))
+        .filter(|(id, c)| !world.policy.may(id, c).is_some_and(|may| may.write))
+        .count()
 }
 
 /// His changes there that headquarters has not.
