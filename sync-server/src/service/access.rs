@@ -116,7 +116,15 @@ impl Service {
                 Ok(lost)
             })
             .await?;
-        for Lost { officer, place, at_ms, is_news } in lost.into_iter().filter(|l| !not_yet.contains(&l.place.name)) {
+        let lost: Vec<Lost> = lost.into_iter().filter(|l| !not_yet.contains(&l.place.name)).collect();
+        if !lost.is_empty() {
+            // Whoever is to purge knows first in which life: what this one may lack is offered before it goes.
+            let epoch = self.blocking(|hq| hq.store.read(|tx| Ok(meta::life(tx)?.epoch))).await?;
+            if say(answers, Answer::Notice(Notice::NewEpoch { epoch })).await.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        for Lost { officer, place, at_ms, is_news } in lost {
             if is_news {
                 tracing::warn!(%device, %officer, compartment = %place.name, "a revocation is said for the first time");
             }

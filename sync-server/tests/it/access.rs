@@ -109,6 +109,10 @@ async fn a_revocation_is_said_to_a_locked_device_until_its_purge_receipt_comes()
     for officers in [vec![device.enrolled.officer], Vec::new(), Vec::new()] {
         let told = world.exchange(&device, Hello { officers, ..device.hello() }, &[]).await;
         let [revocation] = revoked(&told)[..] else { panic!("it is said once in every exchange: {told:?}") };
+        let now = Notice::NewEpoch { epoch: device.enrolled.epoch };
+        let notices = notices(&told);
+        let at = notices.iter().position(|n| matches!(n, Notice::Revoked(_)));
+        assert_eq!(at.and_then(|at| notices.get(at.checked_sub(1)?)), Some(&&now), "whoever is to purge knows first in which life");
         assert_eq!((revocation.officer, revocation.compartment.as_str()), (device.enrolled.officer, NOTES));
         assert_eq!((revocation.verify(&server), revocation.at_ms), (Ok(()), NOW_MS + HOUR_MS));
         world.clock.set(NOW_MS + 2 * HOUR_MS);

@@ -49,8 +49,12 @@ impl Keyring {
         Ok(self.conn().query_row("SELECT epoch FROM lineage", [], |r| r.get(0)).optional()?.flatten().map(Epoch))
     }
 
-    /// Headquarters has another life.
+    /// Headquarters has another life, and may lack what any file holds: none is destroyed before its work was offered again.
     pub(crate) fn set_epoch(&self, epoch: &Epoch) -> Result<()> {
-        self.db.write(|tx| Ok(tx.execute("UPDATE lineage SET epoch = ?1", params![epoch.0]).map(drop)?))
+        self.db.write(|tx| {
+            tx.execute("UPDATE lineage SET epoch = ?1", params![epoch.0])?;
+            tx.execute("UPDATE compartment SET dirty = 1 WHERE made", [])?;
+            Ok(())
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use daftar_core::ids::{DeviceId, Incarnation};
+use daftar_core::ids::{DeviceId, Epoch, Incarnation};
 use daftar_wire::message::{Ask, End, FrameReader, Hello, Receipt};
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -152,6 +152,7 @@ async fn take(
     match step {
         Step::Receipted(receipt) => {
             let held: Vec<(Incarnation, u64)> = receipt.held.iter().map(|r| (r.stream.incarnation, r.up_to)).collect();
+            epoch(shared, receipt.epoch).await?;
             *receipted += receipts(shared, *device, receipt).await?;
             if let Some(pace) = pace {
                 held.iter().for_each(|(incarnation, up_to)| pace.receipted(incarnation, *up_to));
@@ -160,6 +161,7 @@ async fn take(
                 }
             }
         }
+        Step::NewEpoch(now) => epoch(shared, now).await?,
         Step::Revoked(revocation) => blocking(shared, move |s| s.keyring.note_revocation(&revocation)).await?,
         Step::Ended(end) => return Ok(Some(end)),
         Step::Refused(stream, reason) => tracing::warn!(reason, device = %stream.device, "a sealed segment was not taken; it waits"),
@@ -170,12 +172,20 @@ async fn take(
         | Step::RootUnknown
         | Step::Anew(_)
         | Step::Forked(_)
-        | Step::NewEpoch(_)
         | Step::Loose(_)
         | Step::Reopened(_)
         | Step::File(_) => {}
     }
     Ok(None)
+}
+
+/// The server's life as it says itself: each file follows when it is opened, and is kept until then.
+async fn epoch(shared: &Arc<Shared>, now: Epoch) -> Result<(), SyncError> {
+    blocking(shared, move |shared| {
+        let known = shared.keyring.epoch()?.map_or_else(|| shared.keyring.device().map(|d| d.epoch), Ok)?;
+        if known == now { Ok(()) } else { shared.keyring.set_epoch(&now) }
+    })
+    .await
 }
 
 async fn receipts(shared: &Arc<Shared>, device: DeviceId, receipt: Receipt) -> Result<u64, SyncError> {

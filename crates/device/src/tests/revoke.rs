@@ -4,6 +4,7 @@ use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::Action;
+use daftar_core::ids::Epoch;
 use daftar_core::record::Kind;
 use daftar_wire::message::{Access, Revocation};
 
@@ -269,4 +270,33 @@ fn a_revocation_that_headquarters_did_not_sign_takes_nothing() {
     held.lock().expect("no panic").revoked.push(forged);
     assert!(sync_store(&hq, &held, &store, Weather::default()).is_err());
     assert!(store.authorize(Action::Read, &c(TEAM)).is_ok() && is_there(dir.path(), &file) && !keys_to(dir.path(), &file).is_empty());
+}
+
+#[test]
+fn a_device_that_is_locked_purges_nothing_that_a_restored_headquarters_may_lack() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+    let yesterday = Held::new(hq.keys.clone());
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let store = unlock(&device, &a);
+    store.save(&stop_in(MOI, 1, "01 A 123 BC", "Yusupov")).expect("saved");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    let moi = file_of(&store, MOI);
+    store.lock().expect("locked");
+    drop(store);
+    *held.lock().expect("no panic") = yesterday.restored(Epoch([8; 16]));
+    revoke(&hq, &held, 1, MOI);
+    for again in [false, true] {
+        sync_locked(&hq, &held, &device, Weather::default()).expect("a whole link");
+        assert!(is_there(dir.path(), &moi), "what headquarters had is not what it has");
+        if !again {
+            unlock(&device, &a).lock().expect("locked again before anything was offered");
+        }
+    }
+    let store = unlock(&device, &a);
+    assert!(store.authorize(Action::Read, &c(MOI)).is_err());
+    let done = sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    assert_eq!((done.waiting, held.lock().expect("no panic").names(&c(MOI)).1), (0, 1), "it came back");
+    assert!(!is_there(dir.path(), &moi), "and then it goes");
 }

@@ -165,6 +165,7 @@ impl<'a> Simulated<'a> {
                 let mut said: Vec<Answer> = std::mem::take(&mut request.notices).into_iter().map(Answer::Notice).collect();
                 match &request.known {
                     Some(known) => {
+                        said.extend((!held.revoked.is_empty()).then_some(Answer::Notice(Notice::NewEpoch { epoch: held.epoch })));
                         said.extend(held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))));
                         match request.officers.is_empty() {
                             true => said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })),

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::file::{meta, set_meta};
 use super::send::Unsent;
 use super::stream::StreamRow;
-use super::{Store, ahead, cursor, give, held, log, stream};
+use super::{Store, ahead, cursor, give, held, log, read, stream};
 use crate::error::Result;
 
 /// Set while headquarters may hold another log of the compartment.
@@ -33,6 +33,7 @@ impl Store {
         }
         tracing::warn!("headquarters has another life; what it may lack is offered again");
         self.shared.keyring.set_epoch(&epoch)?;
+        read(&self.vaults).values().chain(read(&self.leaving).values()).for_each(|vault| drop(vault.set_dirty(true)));
         *held(&self.epoch) = epoch;
         self.set_confirmed(&[])?;
         self.renew()
