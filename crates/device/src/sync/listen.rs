@@ -175,7 +175,11 @@ impl<'a> Listener<'a> {
                 Step::NewEpoch(epoch) => self.epoch(epoch).await?,
                 Step::Loose(segment) => self.writers.loose(segment).await,
                 Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
-                Step::Reopened(reopened) => access::reopened(self.store, reopened).await?,
+                Step::Reopened(reopened) => {
+                    access::reopened(self.store, reopened).await?;
+                    // Behind it may wait what was in no outbox.
+                    self.news = true;
+                }
                 Step::File(word) => self.file(word).await?,
                 Step::RootUnknown => self.root_unknown = true,
                 Step::Ended(end) => {

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::reference::Held;
 use super::simulated::{Weather, sync_locked, sync_store};
-use super::world::{Hq, NOW_MS, PIN, Tablet, c, id, set, stands, stop};
+use super::world::{Hq, NOW_MS, PIN, Tablet, c, files, id, set, stands, stop};
 use crate::clock::FixedClock;
 use crate::vault::Why;
 use crate::{Device, Error, Store};
@@ -205,4 +205,31 @@ fn a_second_officer_gets_a_shared_compartment_from_headquarters_if_the_first_nev
     assert_eq!((store.closed(), done.waiting), (vec![], 0));
     assert!(store.show(&c(TEAM), &id(1)).is_ok() && store.show(&c(TEAM), &id(2)).is_ok());
     assert_eq!(held.lock().expect("no panic").taken, 2, "both officers' work came once");
+}
+
+#[test]
+fn what_a_kill_left_unsealed_goes_in_the_sync_that_opens_its_file_again() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let (a, b) = (hq.enrol(&device, 1, &[TEAM]), hq.enrol(&device, 2, &["operation/op-x"]));
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let store = Arc::new(device.unlock(&a, PIN).expect("the PIN is right"));
+    store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    sync_store(&hq, &held, &store, at(NOW_MS)).expect("a whole link");
+    store.save(&stop(2, "80 B 222 CC", "Karimov")).expect("saved");
+    // What lies on the disk at this moment is what the next process finds.
+    let killed = tempfile::tempdir().expect("a temporary folder");
+    for (name, bytes) in files(dir.path()).iter().filter(|(name, _)| !name.ends_with("-shm")) {
+        let to = killed.path().join(FilePath::new(name).strip_prefix(dir.path()).expect("below the home"));
+        std::fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("a folder");
+        std::fs::write(to, bytes).expect("a file");
+    }
+    let clock = Arc::new(FixedClock::at(NOW_MS + 60 * DAY_MS));
+    let device = Device::open_with(killed.path(), Box::new(clock)).expect("free");
+    let unlock = |handle: &str| Arc::new(device.unlock(handle, PIN).expect("the PIN is right"));
+    assert_eq!(unlock(&b).allowed(Action::Read), [], "a colleague's unlocking ends the leases");
+    let store = unlock(&a);
+    let done = sync_store(&hq, &held, &store, at(NOW_MS + 60 * DAY_MS)).expect("a whole link");
+    assert_eq!((done.waiting, store.waiting().expect("counted")), (0, 0), "what was behind the door went too");
+    assert_eq!(held.lock().expect("no panic").taken, 2);
 }
