@@ -107,7 +107,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 49] = [
+    pub const ALL: [(Self, &'static str); 50] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),

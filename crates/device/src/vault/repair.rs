@@ -33,7 +33,9 @@ impl Store {
         }
         tracing::warn!("headquarters has another life; what it may lack is offered again");
         self.shared.keyring.set_epoch(&epoch)?;
-        read(&self.vaults).values().chain(read(&self.leaving).values()).for_each(|vault| drop(vault.set_dirty(true)));
+        for vault in read(&self.vaults).values().chain(read(&self.leaving).values()) {
+            vault.set_dirty(true);
+        }
         *held(&self.epoch) = epoch;
         self.set_confirmed(&[])?;
         self.renew()
