@@ -115,7 +115,6 @@ async fn false_words_about_files_in_a_pack_are_refused_alone_and_the_rest_is_tak
 async fn an_answer_brings_the_photos_that_its_one_officer_may_see_whoever_else_is_named() {
     let world = World::new();
     let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
-    let stranger = world.officer("x", Agency::Scc, "imt-2", Role::Officer);
     let photo = Photo::new(TEAM, 1, 2 * FILE_CHUNK_BYTES);
     said(&world, &a, &photo.brought(&[0, 1])).await;
     let stick = Stick::new();
@@ -126,8 +125,12 @@ async fn an_answer_brings_the_photos_that_its_one_officer_may_see_whoever_else_i
         "{brought:?}"
     );
 
+    // Two officers of two teams on one device: the answer is sealed to one of them alone.
     let other = world.device("c", "imt-2").await;
-    let named = [FileAsk::Hello(vec![b.enrolled.officer, stranger]), photo.want()];
+    let colleague = world.officer("d", Agency::Moi, "imt-1", Role::Officer);
+    let code = world.hq.make_code("d", false, 24).expect("a code");
+    world.enrol(&code, &other.keys.with_another_officer()).await.expect("enrolled on the same device");
+    let named = [FileAsk::Hello(vec![other.enrolled.officer, colleague]), photo.want()];
     stick.ask(&world, &with_files(&world, &other, Vec::new(), &named)).await.expect("taken");
     assert_eq!(words(&stick.said(&other)), [FileAnswer::Missing(photo.manifest.file.clone())]);
 }
