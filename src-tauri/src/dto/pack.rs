@@ -9,8 +9,10 @@ use ts_rs::TS;
 pub struct PackWritten {
     /// Changes in it.
     pub changes: u32,
-    /// Files in it, whole or in part.
+    /// Photos and other files in it.
     pub files: u32,
+    /// Photos and other files that found no room.
+    pub files_left: u32,
     /// The pack's bytes.
     #[ts(type = "number")]
     pub bytes: u64,
@@ -46,6 +48,10 @@ pub struct PackRead {
     pub received: u32,
     /// Changes of this device that headquarters confirmed by it.
     pub receipted: u32,
+    /// Photos and other files that came.
+    pub files_received: u32,
+    /// Photos and other files that headquarters confirmed by it.
+    pub files_receipted: u32,
     /// Entries that were not taken.
     pub refused: u32,
     /// Changes that still wait for headquarters.

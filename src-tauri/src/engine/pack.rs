@@ -31,7 +31,13 @@ impl Engine {
         let told = self.pack_told();
         let written =
             tauri::async_runtime::block_on(pack::write_question(&store, path, true, PACK_FILES_BYTES_MAX, &told)).map_err(refused)?;
-        Ok(PackWritten { changes: count(written.changes), files: count(written.files), bytes: written.bytes, more: written.more })
+        Ok(PackWritten {
+            changes: count(written.changes),
+            files: count(written.files),
+            files_left: count(written.files_left),
+            bytes: written.bytes,
+            more: written.more,
+        })
     }
 
     /// Reads an answer of headquarters or a gift of another device.
@@ -51,6 +57,8 @@ impl Engine {
             written_ms: i64::try_from(read.written_ms).unwrap_or(i64::MAX),
             received: count(read.received_changes),
             receipted: count(read.receipted),
+            files_received: count(read.files_received),
+            files_receipted: count(read.files_receipted),
             refused: count(read.refused),
             waiting: count(read.waiting),
             more: read.more,

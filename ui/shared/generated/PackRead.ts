@@ -26,6 +26,14 @@ received: number,
  */
 receipted: number, 
 /**
+ * Photos and other files that came.
+ */
+files_received: number, 
+/**
+ * Photos and other files that headquarters confirmed by it.
+ */
+files_receipted: number, 
+/**
  * Entries that were not taken.
  */
 refused: number, 

@@ -9,9 +9,13 @@ export type PackWritten = {
  */
 changes: number, 
 /**
- * Files in it, whole or in part.
+ * Photos and other files in it.
  */
 files: number, 
+/**
+ * Photos and other files that found no room.
+ */
+files_left: number, 
 /**
  * The pack's bytes.
  */

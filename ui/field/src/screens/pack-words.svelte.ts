@@ -16,6 +16,7 @@ export function writtenLines(pack: PackWritten): PackLine[] {
     { text: what + files, tone: "head" },
     { text: t("pack.written_text"), tone: "plain" },
   ];
+  if (pack.files_left > 0) lines.push({ text: t("pack.files_left", { n: pack.files_left }), tone: "warn" });
   if (pack.more) lines.push({ text: t("pack.more_to_write"), tone: "warn" });
   return lines;
 }
@@ -24,7 +25,9 @@ export function readLines(pack: PackRead): PackLine[] {
   const when = dateTime(pack.written_ms);
   const lines: PackLine[] = [{ text: pack.from === null ? t("pack.from_hq", { when }) : t("pack.from_device", { device: pack.from, when }), tone: "head" }];
   if (pack.receipted > 0) lines.push({ text: t("pack.receipted", { n: pack.receipted }), tone: "good" });
+  if (pack.files_receipted > 0) lines.push({ text: t("pack.files_receipted", { n: pack.files_receipted }), tone: "good" });
   lines.push({ text: t("pack.received", { n: pack.received }), tone: "plain" });
+  if (pack.files_received > 0) lines.push({ text: t("pack.files_received", { n: pack.files_received }), tone: "plain" });
   lines.push(pack.waiting > 0 ? { text: t("pack.still_wait", { n: pack.waiting }), tone: "plain" } : { text: t("pack.none_wait"), tone: "good" });
   if (pack.refused > 0) lines.push({ text: t("pack.refused", { n: pack.refused }), tone: "warn" });
   if (pack.more) lines.push({ text: t("pack.more_to_read"), tone: "warn" });
