@@ -55,6 +55,11 @@ impl Service {
             let mut opened = opened.into_iter();
             serving.retain(|_| opened.next() == Some(false));
         }
+        // Who says no cursor, since all was closed to him, may not have heard of another life, in which verdicts are signed anew.
+        let epoch = Notice::NewEpoch { epoch: life.epoch };
+        if list.is_empty() && !serving.is_empty() && say(answers, Answer::Notice(epoch)).await.is_err() {
+            return Ok(Err(Gone));
+        }
         for s in serving.iter().filter(|s| s.is_news) {
             let notice = Notice::Granted { compartment: s.place.name.clone(), access: s.access };
             if say(answers, Answer::Notice(notice)).await.is_err() {

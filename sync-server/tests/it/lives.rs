@@ -186,6 +186,8 @@ async fn a_restored_server_takes_what_devices_bring_and_sends_nothing_until_it_i
     assert!(restore::confirm(&after.hq).expect("confirmed") && !restore::confirm(&after.hq).expect("nothing more"));
     let answers = after.say(&a, a.hello(), vec![heads]).await;
     assert!(!segments(&answers, "reference").is_empty() && !end(&answers).cursors.is_empty());
+    let unknowing = Hello { root: [0; 16], cursors: Vec::new(), ..a.hello() };
+    assert!(new_epoch(&after.say(&a, unknowing, Vec::new()).await), "who says no cursor is told before what is signed anew comes");
     let refused = after.exchange(&b, b.hello(), &[]).await;
     assert!(segments(&refused, TEAM).is_empty(), "whoever was revoked since the backup is sent nothing of it");
     assert_eq!(bad(&after), Vec::<String>::new());
