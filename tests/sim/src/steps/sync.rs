@@ -143,7 +143,9 @@ fn name(plan: &Plan) -> &'static str {
 /// No compartment is named to, or sent by, an officer who has no grant there.
 fn check_confined(world: &World, t: usize, heard: &Heard) -> Checked {
     let Some(person) = world.tablets[t].person() else { return Ok(()) };
-    let (reads, wrote) = (world.policy.reads(&person.id), world.policy.ever_wrote(&person.id));
+    let reads = world.policy.reads(&person.id);
+    // Of a file that they share goes whatever was written in it on this device.
+    let wrote: BTreeSet<Compartment> = world.tablets[t].people.iter().flat_map(|p| world.policy.ever_wrote(&p.id)).collect();
     let leaked: Vec<&Compartment> = heard.named.difference(&reads).collect();
     hold!(leaked.is_empty(), "{}: told of {leaked:?}", person.handle);
     let sent: Vec<&Compartment> = heard.sent.iter().filter(|c| !wrote.contains(c) && !reads.contains(c)).collect();
