@@ -51,7 +51,7 @@ async fn a_server_whose_clock_is_years_off_or_jumps_back_keeps_its_feeds_in_orde
         assert_eq!(held(&told, &writer.stream(TEAM)), Some(writer.head(TEAM)), "what was sent is receipted at {now}");
         assert!(receipts(&told).iter().all(|r| r.time_ms == now && r.verify(&server).is_ok()), "a receipt says what the clock says");
         let is_same = |n: &&Notice| !matches!(n, Notice::NewEpoch { epoch } if *epoch != writer.enrolled.epoch);
-        assert!(notices(&told).iter().all(|n| is_same(&n) && !matches!(n, Notice::Refused { .. })), "{now}: {told:?}");
+        assert!(notices(&told).iter().all(|n| is_same(n) && !matches!(n, Notice::Refused { .. })), "{now}: {told:?}");
 
         let seen = world.exchange(&reader, reader.hello(), &[]).await;
         assert_eq!(end(&seen).time_ms, now);

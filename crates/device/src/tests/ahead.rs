@@ -112,6 +112,28 @@ fn what_was_ruled_later_stands_although_it_came_first() {
 }
 
 #[test]
+fn what_a_former_life_of_the_server_ruled_stands_until_the_present_one_was_heard_to_its_end() {
+    let (hq, a, b) = pair();
+    let names: Vec<ChangeName> = (1..=2).map(|n| a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved").name).collect();
+    let fed = feed(&a);
+    b.store.apply(&c(TEAM), &fed, None).expect("applied");
+    for (n, change) in (2..).zip(&names) {
+        b.store.apply(&c(TEAM), &[ruling(&hq, n, *change, Verdict::Review)], None).expect("applied");
+    }
+    b.store.apply(&c(TEAM), &[ruling(&hq, 4, names[1], Verdict::Erased)], None).expect("applied");
+    let is_shown = |n| b.store.show(&c(TEAM), &id(n)).is_ok();
+    assert!(!is_shown(1) && !is_shown(2));
+    let restored = Epoch([8; 16]);
+    b.store.adopt_epoch(restored).expect("adopted");
+    b.store.apply(&c(TEAM), &fed, None).expect("applied");
+    assert!(!is_shown(1), "its feed has more to say");
+    let end = Cursor { epoch: restored, ..end(1, digest(&a)) };
+    b.store.apply(&c(TEAM), &[], Some(&end)).expect("applied");
+    assert!(is_shown(1) && is_shown(2), "headquarters rules otherwise now");
+    assert_eq!(b.store.show(&c(TEAM), &id(2)).expect("there").item.state.fields.len(), 0, "what was erased stays so");
+}
+
+#[test]
 fn what_is_erased_while_it_waits_for_its_past_leaves_nothing_and_joins_it_all_the_same() {
     let (hq, a, b) = pair();
     let names: Vec<ChangeName> = (1..=30).map(|n| a.store.save(&stop(n, "x", "Qwxyzkova")).expect("saved").name).collect();

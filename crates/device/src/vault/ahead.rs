@@ -14,7 +14,7 @@ use super::apply::Refusal;
 use super::directory::Keys;
 use super::page::{Page, Via};
 use super::send::{attested, keep_attestation, keep_head, signed_heads};
-use super::{log, names, stream};
+use super::{erase, log, names, stream};
 use crate::error::Result;
 use crate::sql::{int, uint};
 
@@ -114,15 +114,10 @@ impl Page<'_> {
     }
 }
 
-/// Whether anything waits for its past.
-pub(super) fn any(conn: &Connection) -> Result<bool> {
-    Ok(conn.prepare_cached("SELECT 1 FROM ahead LIMIT 1")?.exists([])?)
-}
-
 /// In another life of the server the numbers stand for something else.
 pub(super) fn forget_numbers(conn: &Connection) -> Result<()> {
     conn.execute("UPDATE ahead SET n = NULL", [])?;
-    conn.execute("UPDATE ruling SET n = 0", [])?;
+    conn.execute("UPDATE ruling SET n = ?1", [erase::FORMER])?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::directory::Keys;
 use super::page::{Done, Page, Via};
-use super::{Store, ahead, cursor, held, repair, stream};
+use super::{Store, cursor, held, repair, stream};
 use crate::error::{Error, Result};
 
 /// An entry of a compartment's feed.
@@ -166,8 +166,9 @@ impl Store {
             return Ok(false);
         }
         let whole = end.filter(|e| e.ranges.last().is_some_and(|r| at.ranges == [(1, r.1)]));
-        if whole.is_some() && ahead::any(tx)? {
+        if whole.is_some() {
             let mut page = Page::begin(tx, c, Via::Headquarters, self.info.id)?;
+            page.forget_former_rulings()?;
             let lacking = page.give_up()?;
             page.merge()?;
             lacking.iter().for_each(|r| cursor::add(&mut at.holes, (r.n, r.n)));

@@ -13,6 +13,25 @@ use super::{log, names};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
+/// The number of a ruling of a former life of the server.
+pub(super) const FORMER: i64 = -1;
+
+/// The changes on which only a former life ruled; from here on nobody has. What was erased stays so.
+pub(super) fn forget_former(conn: &Connection) -> Result<Vec<ChangeName>> {
+    let names: Vec<ChangeName> = {
+        let mut rows = conn.prepare_cached("SELECT name FROM ruling WHERE n = ?1")?;
+        rows.query_map([FORMER], |r| r.get(0).map(ChangeName))?.collect::<rusqlite::Result<_>>()?
+    };
+    if !names.is_empty() {
+        conn.execute(
+            "UPDATE ruling SET verdict = ?2, n = 0 WHERE n = ?1 AND reason = 'erased'",
+            params![FORMER, Verdict::Erased.number()],
+        )?;
+        conn.execute("DELETE FROM ruling WHERE n = ?1", [FORMER])?;
+    }
+    Ok(names)
+}
+
 /// Keeps a ruling, also on a change that has not come yet. An erasure is kept as the reason, beside what was ruled before or is ruled
 /// later: whether a change counts is another matter than whether its payload is there.
 /// `n` is its number in the feed: the latest stands, whichever came first. False: a later one stands already.

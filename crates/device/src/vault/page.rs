@@ -291,6 +291,17 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// The feed of the server's present life is here whole: what only a former one ruled stands no more.
+    pub(super) fn forget_former_rulings(&mut self) -> Result<()> {
+        for change in erase::forget_former(self.conn)? {
+            self.ruled.remove(&change);
+            for uuid in self.records_of(&change)? {
+                self.replay(&uuid)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The record's log is asked when the page is merged; its row, if there is one.
     pub(super) fn replay(&mut self, uuid: &RecordId) -> Result<Option<i64>> {
         let Some(row) = record::find(self.conn, uuid)? else { return Ok(None) };
