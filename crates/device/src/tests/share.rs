@@ -348,3 +348,22 @@ fn only_headquarters_own_receipt_of_its_present_life_clears_the_queue() {
     assert_eq!(by(&hq.key, 7, &r).expect("looked at"), Took::New(1));
     assert_eq!(a.store.waiting().expect("counted"), 0);
 }
+
+#[test]
+fn what_another_signed_at_once_is_offered_at_once_where_the_link_would_have_less() {
+    let mut hq = Hq::new();
+    let (a, b) = (hq.tablet(1, &ALL), hq.tablet(2, &ALL));
+    (1..3).for_each(|n| hq.know(n, true));
+    for t in [&a, &b] {
+        tell(&hq, t, &[]);
+    }
+    for n in 1..=60 {
+        a.store.save(&stop(n, "x", "y")).expect("saved");
+    }
+    let own = a.store.unsent(&team()).expect("read").remove(0);
+    let whole = a.store.segment(&own.stream, 1, 256, 1 << 20).expect("cut").write().expect("well formed");
+    assert_eq!(take_segment(&b.store, &whole).expect("looked at"), Took::New(60));
+    let offered = b.store.offered(&team()).expect("read").remove(0);
+    let cut = b.store.cut(&offered, 1, 24, 1 << 20).expect("a slow link wants 24 changes");
+    assert_eq!((cut.first, cut.last()), (1, 60), "no place before the last bears a signature");
+}

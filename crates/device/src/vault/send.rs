@@ -95,7 +95,13 @@ impl Store {
             }
             last
         } else {
-            signed_heads(tx, row.id, from, last.min(row.end()))?.last().map(|s| s.0).ok_or_else(missing)?
+            let within = signed_heads(tx, row.id, from, last.min(row.end()))?.last().map(|s| s.0);
+            // He signed nothing so near: it goes as far as he did.
+            let beyond = || signed_heads(tx, row.id, last, row.end().min(from + u64::from(SEGMENT_CHANGES_MAX) - 1));
+            match within {
+                Some(last) => last,
+                None => beyond()?.first().map(|s| s.0).ok_or_else(missing)?,
+            }
         };
         let runs = log::runs(tx, row.id, from, last)?;
         let entries: Vec<Entry> = log::changes(tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
