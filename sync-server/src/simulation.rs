@@ -1,4 +1,5 @@
-//! What a simulation puts in place of the system: random bytes that replay. Compiled for `tests/sim` alone, and even then
+//! What a simulation puts in place of the system: random bytes that replay, and no race
+//! for what is committed together. Compiled for `tests/sim` alone, and even then
 //! nothing changes until `begin` is called. Never decides anything else.
 
 use std::sync::{Mutex, PoisonError};
@@ -22,4 +23,9 @@ pub fn end() {
 pub(crate) fn fill(bytes: &mut [u8]) -> bool {
     let mut source = SOURCE.lock().unwrap_or_else(PoisonError::into_inner);
     source.as_mut().map(|fill| fill(bytes)).is_some()
+}
+
+/// Whether one has begun.
+pub(crate) fn has_begun() -> bool {
+    SOURCE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }

@@ -44,6 +44,23 @@ struct Told {
     forked: HashSet<StreamId>,
 }
 
+/// What is ready, a few at most; none: all has come.
+async fn batch(commits: &mut Receiver<Ready>) -> Vec<Ready> {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    // How many come together is a race: a simulation waits until it is decided.
+    #[cfg(feature = "simulation")]
+    if crate::simulation::has_begun() {
+        while batch.len() < BATCH_MAX
+            && let Some(ready) = commits.recv().await
+        {
+            batch.push(ready);
+        }
+        return batch;
+    }
+    commits.recv_many(&mut batch, BATCH_MAX).await;
+    batch
+}
+
 impl Service {
     pub(super) async fn take(&self, peer: &Peer, asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Up> {
         let (ready, commits) = channel(AHEAD);
@@ -151,8 +168,8 @@ impl Service {
         let mut taken = 0;
         let mut told = Told::default();
         loop {
-            let mut batch = Vec::with_capacity(BATCH_MAX);
-            if commits.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            let batch = batch(&mut commits).await;
+            if batch.is_empty() {
                 return Ok(taken);
             }
             let Committed { outcomes, epoch } = self.blocking(move |hq| commit(hq, batch)).await?;

@@ -90,7 +90,7 @@ pub(crate) fn send(
     for c in store.sending() {
         waiting.extend(store.offered(&c)?);
     }
-    let encoders = std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX).min(waiting.len());
+    let encoders = encoders().min(waiting.len());
     let queue = Mutex::new(waiting.into_iter());
     let outcome: Result<(), Error> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..encoders).map(|_| scope.spawn(|| work(store, &queue, asks, sent, pace))).collect();
@@ -107,6 +107,15 @@ pub(crate) fn send(
     // Whoever listens no more has said why.
     let _ = asks.blocking_send(Ask::End.write());
     Ok(said)
+}
+
+fn encoders() -> usize {
+    // A courier pack keeps the order in which they end: in a simulation, that of their streams.
+    #[cfg(feature = "simulation")]
+    if crate::simulation::has_begun() {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, usize::from).min(ENCODERS_MAX)
 }
 
 /// What of this device's own waits, in every file that may be sent.
