@@ -117,7 +117,8 @@ impl Feeds<'_> {
     /// Sends what is lacking, while bytes are left. Where they are not enough for all: the reference and the watch-lists; of every other feed what
     /// headquarters itself says there; then the newest of each, and so on back.
     async fn send(&mut self, serving: &mut [Serving]) -> Result<std::result::Result<(), Gone>> {
-        let has_room = self.left == u64::MAX || self.have_room_for(serving, None).await?;
+        let lacking = serving.iter().map(|s| (s.place.clone(), s.lacks.clone())).collect();
+        let has_room = self.left == u64::MAX || self.fits(lacking, Whose::AllBut(vec![self.peer.device]), self.left).await?;
         let (mut first, mut late) = (Vec::new(), Vec::new());
         for s in serving {
             if has_room || s.is_first() { &mut first } else { &mut late }.push(s);
@@ -129,8 +130,8 @@ impl Feeds<'_> {
         }
         let mut from_the_end = Vec::new();
         for s in late {
-            // It is said again until what is newest has followed: so long it must be small.
-            if !self.have_room_for(std::slice::from_ref(s), Some(s.newest())).await? {
+            let own = vec![(s.place.clone(), s.newest().into_iter().collect())];
+            if !self.fits(own, Whose::Only(self.service.hq.identity.device), self.left / 2).await? {
                 if self.in_order(s).await?.is_err() {
                     return Ok(Err(Gone));
                 }
@@ -140,12 +141,15 @@ impl Feeds<'_> {
                 from_the_end.push(s);
             }
         }
-        while self.left > 0 && from_the_end.iter().any(|s| !s.lacks.is_empty()) {
+        // Behind its own words each has one page, also where the bytes are spent: without it they would be said again.
+        let mut is_first = true;
+        while (is_first || self.left > 0) && from_the_end.iter().any(|s| !s.lacks.is_empty()) {
             for s in from_the_end.iter_mut().filter(|s| !s.lacks.is_empty()) {
-                if self.left > 0 && self.page(s, Next::Newest).await?.is_err() {
+                if (is_first || self.left > 0) && self.page(s, Next::Newest).await?.is_err() {
                     return Ok(Err(Gone));
                 }
             }
+            is_first = false;
         }
         Ok(Ok(()))
     }
@@ -159,27 +163,21 @@ impl Feeds<'_> {
         Ok(Ok(()))
     }
 
-    /// Whether what is lacking fits into what is left; of headquarters' own stream alone, whether it takes no more than half of it.
-    async fn have_room_for(&self, serving: &[Serving], own: Option<Option<Range>>) -> Result<bool> {
-        let lacking: Vec<(Place, Vec<Range>)> =
-            serving.iter().map(|s| (s.place.clone(), own.map_or_else(|| s.lacks.clone(), |range| range.into_iter().collect()))).collect();
-        let (device, mut left) = (self.peer.device, if own.is_some() { self.left / 2 } else { self.left });
-        self.service
-            .blocking(move |hq| {
-                let whose = if own.is_some() { Whose::Only(hq.identity.device) } else { Whose::AllBut(vec![device]) };
-                hq.store.read(|tx| {
-                    for (place, ranges) in &lacking {
-                        for range in ranges {
-                            match feed::bytes(tx, place, *range, &whose, left)? {
-                                Some(bytes) => left -= bytes,
-                                None => return Ok(false),
-                            }
-                        }
+    /// Whether entries of these numbers come to no more than so many bytes.
+    async fn fits(&self, lacking: Vec<(Place, Vec<Range>)>, whose: Whose, most: u64) -> Result<bool> {
+        let count = move |hq: &Headquarters| {
+            hq.store.read(|tx| {
+                let mut left = most;
+                for (place, range) in lacking.iter().flat_map(|(place, ranges)| ranges.iter().map(move |r| (place, *r))) {
+                    match feed::bytes(tx, place, range, &whose, left)? {
+                        Some(bytes) => left -= bytes,
+                        None => return Ok(false),
                     }
-                    Ok(true)
-                })
+                }
+                Ok(true)
             })
-            .await
+        };
+        self.service.blocking(count).await
     }
 
     /// Sends what headquarters itself says in the part that is new to the device, ahead of the feed: grants, warnings and tasks are taken before

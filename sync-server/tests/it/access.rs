@@ -14,7 +14,7 @@ use daftar_wire::message::{Answer, Ask, Hello, Notice, Purged, Reopen, Revocatio
 use daftar_wire::seal;
 use daftar_wire::sign::verifying_key;
 
-use crate::support::{Device, NOW_MS, World, c, end, held, notices, random};
+use crate::support::{Device, NOW_MS, World, c, end, entries, held, notices, random};
 
 const TEAM: &str = "team/imt-1";
 const NOTES: &str = "agency/moi/imt-1";
@@ -36,24 +36,6 @@ fn granted(answers: &[Answer]) -> Vec<(&str, bool, bool)> {
         |n| if let Notice::Granted { compartment, access: a } = n { Some((compartment.as_str(), a.read, a.write)) } else { None },
     )
     .collect()
-}
-
-/// Compartment and number of each entry.
-fn entries(answers: &[Answer]) -> Vec<(&str, u64)> {
-    answers
-        .iter()
-        .filter_map(|a| match a {
-            Answer::Item(i) => Some((i.compartment.as_str(), i.n)),
-            Answer::Verdict(v) => Some((v.compartment.as_str(), v.n)),
-            Answer::Receipt(_)
-            | Answer::Short(_)
-            | Answer::Notice(_)
-            | Answer::Loose(_)
-            | Answer::Reopened(_)
-            | Answer::File(_)
-            | Answer::End(_) => None,
-        })
-        .collect()
 }
 
 /// Reasons of all rulings that somebody who reads the compartment is sent, by change.
@@ -92,7 +74,7 @@ async fn a_grant_given_late_brings_the_whole_past() {
     world.hq.grant("a", &c(ELSEWHERE), Grant { write: false, ..BOTH }).expect("granted");
     let seen = world.exchange(&late, late.hello(), &[]).await;
     assert_eq!(granted(&seen), [(ELSEWHERE, true, false)]);
-    let past: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == ELSEWHERE).map(|e| e.1).collect();
+    let past: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == ELSEWHERE).map(|e| e.2).collect();
     assert_eq!(past, (1..=5).collect::<Vec<_>>(), "a grant before it, three segments, its own grant");
     late.confirm(end(&seen));
     assert_eq!(world.exchange(&late, late.hello(), &[]).await.len(), 1, "and then it is said no more");
@@ -183,7 +165,7 @@ async fn a_grant_that_was_purged_and_given_again_opens_the_door_and_brings_all_o
     // Even if it still names its cursor there, it has nothing.
     let seen = world.exchange(&device, device.hello(), &[]).await;
     assert_eq!(granted(&seen), [(TEAM, true, true)]);
-    let numbers: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).map(|e| e.1).collect();
+    let numbers: Vec<u64> = entries(&seen).into_iter().filter(|e| e.0 == TEAM).map(|e| e.2).collect();
     assert_eq!(numbers.first(), Some(&1), "from the beginning: {numbers:?}");
     assert!(doors(&world, &device).iter().all(|d| d.purged.is_none() && d.revoked_ms.is_none()));
     device.confirm(end(&seen));

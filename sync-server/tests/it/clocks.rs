@@ -4,7 +4,7 @@ use daftar_sync_server::{backup, verify};
 use daftar_wire::message::{Answer, Notice, Verdict};
 use daftar_wire::segment::Segment;
 
-use crate::support::{NOW_MS, World, c, end, held, notices, receipts, segments};
+use crate::support::{NOW_MS, World, c, end, entries, held, notices, receipts, segments};
 
 const TEAM: &str = "team/imt-1";
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -19,22 +19,7 @@ fn bytes(segment: &Segment) -> Vec<u8> {
 }
 
 fn numbers(answers: &[Answer]) -> Vec<(u64, u64)> {
-    answers
-        .iter()
-        .filter_map(|a| match a {
-            Answer::Item(i) if i.compartment.as_str() == TEAM => Some((i.from, i.n)),
-            Answer::Verdict(v) if v.compartment.as_str() == TEAM => Some((v.from, v.n)),
-            Answer::Item(_)
-            | Answer::Verdict(_)
-            | Answer::Receipt(_)
-            | Answer::Short(_)
-            | Answer::Notice(_)
-            | Answer::Loose(_)
-            | Answer::Reopened(_)
-            | Answer::File(_)
-            | Answer::End(_) => None,
-        })
-        .collect()
+    entries(answers).into_iter().filter(|e| e.0 == TEAM).map(|e| (e.1, e.2)).collect()
 }
 
 #[tokio::test]

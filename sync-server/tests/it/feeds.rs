@@ -10,27 +10,9 @@ use daftar_wire::message::{Access, Answer, Notice, feed_next, feed_start};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamHead, digest};
 
-use crate::support::{World, c, end, notices, segments};
+use crate::support::{World, c, end, entries, notices, segments};
 
 const TEAM: &str = "team/imt-1";
-
-/// Compartment, from and number of each entry.
-fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
-    answers
-        .iter()
-        .filter_map(|a| match a {
-            Answer::Item(i) => Some((i.compartment.as_str(), i.from, i.n)),
-            Answer::Verdict(v) => Some((v.compartment.as_str(), v.from, v.n)),
-            Answer::Receipt(_)
-            | Answer::Short(_)
-            | Answer::Notice(_)
-            | Answer::Loose(_)
-            | Answer::Reopened(_)
-            | Answer::File(_)
-            | Answer::End(_) => None,
-        })
-        .collect()
-}
 
 #[tokio::test]
 async fn a_second_exchange_with_nothing_new_is_answered_by_the_end_alone() {
@@ -205,6 +187,38 @@ async fn where_a_budget_is_too_small_the_reference_and_headquarters_words_come_f
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=15).collect::<Vec<_>>(), "nothing is skipped and nothing said twice");
     assert_eq!(world.exchange(&reader, reader.hello(), &[]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn where_the_bytes_are_spent_headquarters_words_are_followed_by_something_new_and_not_said_again() {
+    const NOTES: &str = "agency/moi/imt-1";
+    let world = World::new();
+    let mut writer = world.device("a", "imt-1").await;
+    let mut reader = world.device("b", "imt-1").await;
+    for name in [TEAM, NOTES] {
+        let segments: Vec<Vec<u8>> = (0..4).map(|_| writer.write(name, 20).write().expect("a segment")).collect();
+        world.exchange(&writer, writer.hello(), &segments).await;
+    }
+    let mut said: Vec<(String, u64)> = Vec::new();
+    let mut came = 0;
+    loop {
+        let mut hello = reader.hello();
+        hello.budget = Some(4000);
+        let answers = world.exchange(&reader, hello, &[]).await;
+        let loose = answers.iter().filter_map(|a| if let Answer::Loose(bytes) = a { Segment::read(bytes).ok() } else { None });
+        said.extend(loose.map(|s| (s.stream.compartment.to_string(), s.first)));
+        came += entries(&answers).iter().filter(|e| e.0 != "reference").count();
+        reader.confirm(end(&answers));
+        if !end(&answers).more {
+            break;
+        }
+    }
+    assert!(came >= 8, "{came}");
+    for name in [TEAM, NOTES] {
+        assert!(said.iter().any(|s| s.0 == name), "{said:?}");
+    }
+    let once = said.iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(once, said.len(), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -300,6 +300,24 @@ impl Device {
     }
 }
 
+/// Compartment, from and number of each entry of a feed.
+pub fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
+    answers
+        .iter()
+        .filter_map(|a| match a {
+            Answer::Item(i) => Some((i.compartment.as_str(), i.from, i.n)),
+            Answer::Verdict(v) => Some((v.compartment.as_str(), v.from, v.n)),
+            Answer::Receipt(_)
+            | Answer::Short(_)
+            | Answer::Notice(_)
+            | Answer::Loose(_)
+            | Answer::Reopened(_)
+            | Answer::File(_)
+            | Answer::End(_) => None,
+        })
+        .collect()
+}
+
 /// The segments of a compartment that an answer brought, in order, by feed or loose.
 pub fn segments(answers: &[Answer], compartment: &str) -> Vec<Segment> {
     answers
