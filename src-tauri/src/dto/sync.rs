@@ -146,7 +146,7 @@ pub struct AttemptRow {
 }
 
 /// Why headquarters did not take a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export, export_to = "../../ui/shared/generated/")]
 pub enum RefusedWhy {

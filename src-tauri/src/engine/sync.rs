@@ -223,6 +223,7 @@ impl Engine {
                 let refused = r.refused.iter().map(|r| r.segments).sum::<u64>() + r.files.refused;
                 let aside = (refused > 0).then_some(SyncTrouble::SomeSetAside);
                 let mut why: Vec<RefusedWhy> = r.refused.iter().map(refused_why).collect();
+                why.sort_unstable();
                 why.dedup();
                 let (sent, received) = (count(r.sent_changes), count(r.received_changes));
                 self.remember_row(AttemptRow { at_ms: 0, trouble: aside, sent, received, refused: count(refused), why });
