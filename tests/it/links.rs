@@ -1,5 +1,6 @@
 //! Links as they are out there: slow, far, cut again and again, stalling, swallowing. What is sent twice is counted in bytes at the link.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use daftar_tests::corpus;
 use daftar_tests::device::Device;
 use daftar_tests::server::Server;
 use daftar_tests::weak::{Link, WeakLink};
+use serde_json::json;
 
 /// 40 kbit/s and 600 ms.
 const SECOND_GENERATION: WeakLink = WeakLink { bits_per_second: 40_000, ..WeakLink::VALLEY };
@@ -17,6 +19,8 @@ const IN_FLIGHT_BYTES: u64 = 64_000 / 8 * 6 / 10;
 const RUN_BYTES: u64 = 64_000 / 8;
 /// A run that is sealed: 109 changes.
 const SEALED_RUN_BYTES: u64 = 2 * RUN_BYTES;
+/// What a new device is sent before it is cut: the reference, and some pages of its team's feed.
+const FIRST_BYTES: u64 = 60_000;
 /// A connection is cut when so many bytes went up: about three seconds of the link.
 const CUT_AT_BYTES: u64 = 20_000;
 
@@ -164,6 +168,45 @@ fn on_a_link_of_the_second_generation_that_stalls_a_hundred_records_arrive_and_n
     assert_eq!((report["sent_changes"].as_u64(), report["waiting"].as_u64()), (Some(records), Some(0)), "{report}");
     assert!(seconds <= 30.0 * requests && requests <= 2.0, "{seconds} s in {requests} requests");
     assert_eq!(records_at(&post.server) - held, records);
+}
+
+#[test]
+fn on_a_slow_link_a_new_device_has_the_newest_first_and_after_a_cut_the_rest() {
+    let post = Post::new();
+    let enrolled = |name: &str| Device::enrolled(post.dir.path(), name, &post.server.officer_everywhere(name));
+    let (a, b) = (enrolled("aziz"), enrolled("bobur"));
+    let ids = |device: &Device| -> BTreeSet<String> {
+        device.list("inspection").iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    let sends = |inspections, seed| {
+        a.import(&corpus::write(post.dir.path(), inspections, seed, &["--team", "imt-1"]));
+        assert_eq!(a.json(&["sync"])["waiting"], 0);
+    };
+    sends(8000, 11);
+    let old = ids(&a);
+    sends(30, 12);
+    let new: BTreeSet<String> = ids(&a).difference(&old).cloned().collect();
+    assert!(old.len() > 1000 && !new.is_empty(), "{} and {}", old.len(), new.len());
+
+    post.link.set(WeakLink::VALLEY);
+    let mut sync = begin(&b, &[]);
+    let from = post.link.down_bytes();
+    while post.link.down_bytes() < from + FIRST_BYTES {
+        assert!(sync.try_wait().expect("a child can be asked").is_none(), "the sync ended before it was cut");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    post.link.cut_all();
+    let out = ended(sync, Duration::from_secs(30));
+    assert_eq!(daftar_tests::json(&out)["error"]["code"], "no_link", "{}", daftar_tests::told(&out));
+    let seen = ids(&b);
+    eprintln!("{} of {} after {} bytes", seen.len(), old.len() + new.len(), post.link.down_bytes() - from);
+    assert!(new.is_subset(&seen), "what was written last is there: {} of {}", new.intersection(&seen).count(), new.len());
+    assert!(seen.len() < old.len() / 2, "and most of the past is not: {}", seen.len());
+
+    post.link.set(WeakLink::WIRE);
+    let rest = b.json(&["sync"]);
+    assert_eq!((&rest["differ"], ids(&b)), (&json!(0), ids(&a)), "{rest}");
+    assert_eq!(b.json(&["verify"])["bad"], json!([]));
 }
 
 #[test]
