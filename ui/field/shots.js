@@ -68,6 +68,8 @@ const steps = {
   "admit-done": { query: "unlocked", do: [tap("nav-settings"), tap("admit-open"), (p) => p.getByTestId("admit-name").fill("Ғуломова Нигора"), (p) => p.getByTestId("admit-code").fill("IMT-3-SCC-4"), tap("admit-agency-moi"), (p) => p.getByTestId("admit-pin").fill("12345678"), (p) => p.getByTestId("admit-pin-again").fill("12345678"), tap("admit-submit"), (p) => p.getByTestId("admit-done").waitFor()] },
   sync: { query: "unlocked", do: [tap("nav-sync")] },
   "sync-closed": { query: "unlocked&closed", do: [tap("nav-sync")] },
+  "sync-pack": { query: "unlocked&closed", do: [tap("nav-sync"), tap("pack-read"), (p) => p.getByTestId("pack-result").scrollIntoViewIfNeeded()] },
+  "sync-pack-written": { query: "unlocked", do: [tap("nav-sync"), tap("pack-write"), (p) => p.getByTestId("pack-result").scrollIntoViewIfNeeded()] },
   "sync-run": { query: "unlocked", do: [tap("nav-sync"), tap("sync-now"), (p) => p.waitForTimeout(500)] },
   settings: { query: "unlocked", do: [tap("nav-settings")] },
 };
