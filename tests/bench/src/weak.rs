@@ -7,7 +7,7 @@ use daftar_tests::device::Device;
 use daftar_tests::weak::{Link, WeakLink};
 
 use crate::daftar::{folder, sync};
-use crate::figures::{Bar, Figures, Row};
+use crate::figures::{Bar, Figures, Row, median};
 use crate::linked::Linked;
 use crate::peers::{POUCHDB, Peers, PouchServer};
 use crate::plain;
@@ -105,15 +105,18 @@ fn raw(corpus: &Path) -> std::io::Result<Took> {
 struct Uncut {
     seconds: Vec<f64>,
     up: Vec<f64>,
+    /// Bytes up of a sync that has nothing to bring: what each try more costs by itself, TLS and all.
+    idle: Vec<f64>,
 }
 
 fn uncut(hq: &Linked, dir: &Path) -> Uncut {
-    let mut all = Uncut { seconds: Vec::new(), up: Vec::new() };
+    let mut all = Uncut { seconds: Vec::new(), up: Vec::new(), idle: Vec::new() };
     for run in 0..RUNS {
         let device = ready(hq, dir, &format!("uncut{run}"), 101 + run);
         let took = push(hq, &device, WeakLink::VALLEY);
         all.seconds.push(took.seconds);
         all.up.push(took.up);
+        all.idle.push(push(hq, &device, WeakLink::VALLEY).up);
     }
     all
 }
@@ -144,8 +147,12 @@ pub fn measure(dir: &Path, peers: &Peers, (weak, cut): (bool, bool), figures: &m
         figures.add(beside(of("weak link cut every 5 s, until done", "s", |t| t.seconds), |t| t.seconds));
         figures.add(beside(of("weak link cut every 5 s, tries", "", |t| f64::from(t.tries)), |t| f64::from(t.tries)));
         let up = beside(of("weak link cut every 5 s, TCP bytes up", "B", |t| t.up), |t| t.up);
-        let ratio = up.value / Row::of("", &calm.up, "B").value;
+        let (whole, idle) = (median(&calm.up), median(&calm.idle));
+        let ratio = up.value / whole;
         figures.add(up);
         figures.add(Row { runs: all.len(), ..Row::one("weak link cut every 5 s, up / uncut", ratio, "×") });
+        let twice: Vec<f64> = all.iter().map(|t| (t.up - whole - f64::from(t.tries - 1) * idle) / whole).collect();
+        let row = Row::of("weak link cut every 5 s, sent twice / uncut, without the next connections", &twice, "×");
+        figures.add(row.bar(Bar::AtMost(0.2)));
     }
 }
