@@ -115,6 +115,7 @@ fn read(line: &[u8]) -> Option<Revocation> {
         | Answer::Item(_)
         | Answer::Verdict(_)
         | Answer::Loose(_)
+        | Answer::LooseVerdict(_)
         | Answer::Short(_)
         | Answer::Reopened(_)
         | Answer::File(_)

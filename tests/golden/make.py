@@ -216,6 +216,22 @@ def recall(own: bytes) -> tuple[bytes, dict]:
     return with_files([first_hello(), (23, b""), (2, own), (3, b"")], recall.__doc__, own, {})
 
 
+def words_ahead(own: bytes) -> tuple[bytes, dict]:
+    """A short answer: headquarters' words ahead of the feed, a verdict and a segment, and the newest of the feed behind them."""
+    rulings = [(b"\x07" * 32, 1, "no_grant")]
+    ruled = encode(TEAM) + encode(EPOCH) + encode(4) + encode(encode(rulings))
+    said = [
+        (26, {1: TEAM, 2: 4, 3: 4, 4: b"\x0c" * 8, 5: rulings, 6: SERVER_KEY.sign(b"daftar verdict 1" + ruled)}),
+        (9, own),
+        (5, {1: TEAM, 2: 8, 3: 9, 4: b"\x0d" * 8, 5: own}),
+        (8, {1: NOW_MS, 2: [(TEAM, EPOCH, [(8, 9)], b"\x0d" * 8, b"\x0e" * 32)], 3: True}),
+    ]
+    data, listed = frames(said)
+    listed[1]["content"] = "file:python-segment.bin"
+    listing = {"what": "frames", "about": words_ahead.__doc__, "server_key": public_key(SERVER_KEY).hex(), "epoch": EPOCH.hex(), "frames": listed}
+    return data, listing
+
+
 def peers(own: bytes) -> tuple[bytes, dict]:
     """All that one device says to another: who is unlocked, that it talks of files, heads, records, then what it wants and gives of files."""
     word = file_words()
@@ -299,6 +315,7 @@ def made() -> dict[str, tuple[bytes, dict]]:
         "python-files": files(),
         "python-pack": pack(own, asked),
         "python-recall": recall(own),
+        "python-words-ahead": words_ahead(own),
         "python-peers": peers(own),
         "python-pack-question": in_question,
         "python-pack-answer": in_answer,

@@ -2,7 +2,7 @@
 //! Never a byte of any other.
 
 use daftar_core::ids::OfficerId;
-use daftar_wire::message::{Answer, Cursor, End, Notice, Root, root};
+use daftar_wire::message::{Answer, Cursor, End, FeedVerdict, Notice, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::regroup;
@@ -131,7 +131,7 @@ impl Feeds<'_> {
         let mut from_the_end = Vec::new();
         for s in late {
             let own = vec![(s.place.clone(), s.newest().into_iter().collect())];
-            if !self.fits(own, Whose::Only(self.service.hq.identity.device), self.left / 2).await? {
+            if !self.fits(own, Whose::Words(self.service.hq.identity.device), self.left / 2).await? {
                 if self.in_order(s).await?.is_err() {
                     return Ok(Err(Gone));
                 }
@@ -180,21 +180,22 @@ impl Feeds<'_> {
         self.service.blocking(count).await
     }
 
-    /// Sends what headquarters itself says in the part that is new to the device, ahead of the feed: grants, warnings and tasks are taken before
-    /// what they concern, and its stream has no hole.
+    /// Sends what headquarters itself says in the part that is new to the device, ahead of the feed: grants, warnings, tasks and verdicts are
+    /// taken before what they concern, and its stream has no hole. A verdict comes in its place again: what was altered on the way is noticed there.
     async fn own_words(&mut self, s: &mut Serving) -> Result<std::result::Result<(), Gone>> {
         let Some((mut from, to)) = s.newest() else { return Ok(Ok(())) };
         loop {
             let (place, bytes) = (s.place.clone(), self.page);
             let page = self
                 .service
-                .blocking(move |hq| hq.store.read(|tx| feed::page(tx, &place, (from, to), &Whose::Only(hq.identity.device), bytes)))
+                .blocking(move |hq| hq.store.read(|tx| feed::page(tx, &place, (from, to), &Whose::Words(hq.identity.device), bytes)))
                 .await?;
             let Some(last) = page.last().map(|e| e.n) else { return Ok(Ok(())) };
             for entry in page {
-                self.left = self.left.saturating_sub(entry.bytes.len() as u64);
+                let answer = regroup::loose(&s.place.name, entry)?;
+                self.left = self.left.saturating_sub(bytes_of(&answer));
                 self.sent += 1;
-                if say(self.answers, Answer::Loose(entry.bytes)).await.is_err() {
+                if say(self.answers, answer).await.is_err() {
                     return Ok(Err(Gone));
                 }
             }
@@ -250,13 +251,8 @@ fn bytes_of(answer: &Answer) -> u64 {
     match answer {
         Answer::Item(i) => i.segment.len() as u64,
         Answer::Loose(segment) => segment.len() as u64,
-        Answer::Verdict(_)
-        | Answer::Receipt(_)
-        | Answer::Short(_)
-        | Answer::Notice(_)
-        | Answer::Reopened(_)
-        | Answer::File(_)
-        | Answer::End(_) => 0,
+        Answer::Verdict(v) | Answer::LooseVerdict(v) => FeedVerdict::write_rulings(&v.rulings).len() as u64,
+        Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => 0,
     }
 }
 

@@ -5,6 +5,7 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Head};
 use daftar_wire::message::{Answer, FeedItem, FeedVerdict};
 use daftar_wire::segment::{Segment, join};
+use daftar_wire::sign::Sig;
 
 use crate::error::Result;
 use crate::store::feed::{Entry, Kind};
@@ -23,15 +24,26 @@ pub(super) fn answers(compartment: &Compartment, hq: &DeviceId, covered: u64, en
             Kind::Segment { .. } => small.push(entry),
             Kind::Verdict(sig) => {
                 from = segments(compartment, hq, from, std::mem::take(&mut small), &mut said)?;
-                let (n, chain) = (entry.n, chain8(&entry.chain));
-                let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
-                said.push(Answer::Verdict(FeedVerdict { compartment: compartment.clone(), from, n, chain, rulings, sig }));
-                from = n + 1;
+                said.push(Answer::Verdict(verdict(compartment, from, &entry, sig)?));
+                from = entry.n + 1;
             }
         }
     }
     segments(compartment, hq, from, small, &mut said)?;
     Ok(said)
+}
+
+/// What is said of an entry ahead of its place in the feed.
+pub(super) fn loose(compartment: &Compartment, entry: Entry) -> Result<Answer> {
+    Ok(match entry.kind {
+        Kind::Segment { .. } => Answer::Loose(entry.bytes),
+        Kind::Verdict(sig) => Answer::LooseVerdict(verdict(compartment, entry.n, &entry, sig)?),
+    })
+}
+
+fn verdict(compartment: &Compartment, from: u64, entry: &Entry, sig: Sig) -> Result<FeedVerdict> {
+    let rulings = FeedVerdict::read_rulings(&entry.bytes)?;
+    Ok(FeedVerdict { compartment: compartment.clone(), from, n: entry.n, chain: chain8(&entry.chain), rulings, sig })
 }
 
 /// Says segments, joined where that is worth it; returns the number after the last.

@@ -226,8 +226,8 @@ pub enum Whose {
     Everybody,
     /// Everybody's but these.
     AllBut(Vec<DeviceId>),
-    /// This device's alone.
-    Only(DeviceId),
+    /// What headquarters says there: its own device's, and verdicts.
+    Words(DeviceId),
 }
 
 impl Whose {
@@ -235,7 +235,7 @@ impl Whose {
         match self {
             Self::Everybody => true,
             Self::AllBut(left_out) => device.is_none_or(|d| !left_out.contains(&d)),
-            Self::Only(only) => device == Some(*only),
+            Self::Words(hq) => device.is_none_or(|d| d == *hq),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use daftar_core::authorize::Grant;
 use daftar_core::compartment::Compartment;
-use daftar_core::ids::Epoch;
+use daftar_core::ids::{Epoch, OfficerId};
 use daftar_sync_server::verify;
-use daftar_wire::message::{Access, Answer, Notice, feed_next, feed_start};
+use daftar_wire::message::{Access, Answer, FeedVerdict, Notice, feed_next, feed_start};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamHead, digest};
 
@@ -190,6 +190,42 @@ async fn where_a_budget_is_too_small_the_reference_and_headquarters_words_come_f
 }
 
 #[tokio::test]
+async fn a_verdict_comes_ahead_of_what_does_not_fit_and_in_its_place_again() {
+    let world = World::new();
+    let mut writer = world.device("a", "imt-1").await;
+    let mut reader = world.device("b", "imt-1").await;
+    reader.confirm(end(&world.exchange(&reader, reader.hello(), &[]).await));
+    writer.author = OfficerId([5; 16]);
+    let judged = writer.write(TEAM, 1);
+    writer.author = writer.enrolled.officer;
+    let name = judged.chain(writer.stream(TEAM).start()).names[0];
+    let later = (0..12).map(|_| writer.write(TEAM, 20).write().expect("a segment"));
+    let segments: Vec<Vec<u8>> = std::iter::once(judged.write().expect("a segment")).chain(later).collect();
+    world.exchange(&writer, writer.hello(), &segments).await;
+    let (mut ahead, mut in_place) = (Vec::new(), Vec::new());
+    for round in 0.. {
+        let mut hello = reader.hello();
+        hello.budget = Some(4000);
+        let answers = world.exchange(&reader, hello, &[]).await;
+        let verdict = |v: &FeedVerdict| (round, v.n, v.rulings[0].change);
+        ahead.extend(answers.iter().filter_map(|a| if let Answer::LooseVerdict(v) = a { Some(verdict(v)) } else { None }));
+        in_place.extend(answers.iter().filter_map(|a| if let Answer::Verdict(v) = a { Some(verdict(v)) } else { None }));
+        let first_of = |is: fn(&Answer) -> bool| answers.iter().position(is);
+        if let (0, Some(item)) = (round, first_of(|a| matches!(a, Answer::Item(i) if i.compartment.as_str() == TEAM))) {
+            assert!(first_of(|a| matches!(a, Answer::LooseVerdict(_))) < Some(item), "it is said before the feed");
+        }
+        reader.confirm(end(&answers));
+        if !end(&answers).more {
+            break;
+        }
+    }
+    let [(first, n, of)] = ahead[..] else { panic!("it is said ahead once: {ahead:?}") };
+    let [(last, again, of_again)] = in_place[..] else { panic!("and once in its place: {in_place:?}") };
+    assert_eq!((first, of, again, of_again), (0, name, n, name));
+    assert!(last > 1, "its place is in the past, which comes last");
+}
+
+#[tokio::test]
 async fn where_the_bytes_are_spent_headquarters_words_are_followed_by_something_new_and_not_said_again() {
     const NOTES: &str = "agency/moi/imt-1";
     let world = World::new();
@@ -300,6 +336,7 @@ async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
             Answer::Receipt(_)
             | Answer::Short(_)
             | Answer::Verdict(_)
+            | Answer::LooseVerdict(_)
             | Answer::Notice(_)
             | Answer::Reopened(_)
             | Answer::File(_)

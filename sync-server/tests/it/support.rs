@@ -311,6 +311,7 @@ pub fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
             | Answer::Short(_)
             | Answer::Notice(_)
             | Answer::Loose(_)
+            | Answer::LooseVerdict(_)
             | Answer::Reopened(_)
             | Answer::File(_)
             | Answer::End(_) => None,
@@ -328,6 +329,7 @@ pub fn segments(answers: &[Answer], compartment: &str) -> Vec<Segment> {
             Answer::Receipt(_)
             | Answer::Short(_)
             | Answer::Verdict(_)
+            | Answer::LooseVerdict(_)
             | Answer::Notice(_)
             | Answer::Reopened(_)
             | Answer::File(_)

@@ -181,7 +181,7 @@ def check_admission(content: dict, context: dict) -> None:
     verify(context["officer_keys"][content[11]], content[12], b"daftar admission 1", signed)
 
 
-CHECKS = {1: check_hello, 4: check_receipt, 5: check_item, 6: check_verdict, 7: check_notice, 8: check_end}
+CHECKS = {1: check_hello, 4: check_receipt, 5: check_item, 6: check_verdict, 7: check_notice, 8: check_end, 26: check_verdict}
 CHECKS |= {10: check_reopened, 11: check_short, 16: check_heads, 18: check_purged, 19: check_reopen, 20: check_admission}
 SEGMENTS = (2, 9)
 SEALED = 17

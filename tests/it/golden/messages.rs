@@ -225,7 +225,7 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
         Answer::Item(i) => {
             json!({ "1": i.compartment.as_str(), "2": i.from, "3": i.n, "4": quoted(&i.chain), "5": file_or_bytes(&i.segment, folder) })
         }
-        Answer::Verdict(v) => {
+        Answer::Verdict(v) | Answer::LooseVerdict(v) => {
             let rulings: Vec<Json> = v.rulings.iter().map(|r| json!([quoted(&r.change.0), r.verdict.number(), r.reason])).collect();
             json!({ "1": v.compartment.as_str(), "2": v.from, "3": v.n, "4": quoted(&v.chain), "5": rulings, "6": quoted(&v.sig) })
         }
@@ -295,7 +295,9 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
     let key = || verifying_key(&bytes(&listing["server_key"])).expect("the listing has the server's key");
     match answer {
         Answer::Receipt(r) => r.verify(&key()).unwrap_or_else(|e| panic!("{name}: {e}")),
-        Answer::Verdict(v) => v.verify(&key(), &Epoch(fixed(&listing["epoch"]))).unwrap_or_else(|e| panic!("{name}: {e}")),
+        Answer::Verdict(v) | Answer::LooseVerdict(v) => {
+            v.verify(&key(), &Epoch(fixed(&listing["epoch"]))).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
         Answer::Item(FeedItem { segment, .. }) | Answer::Loose(segment) => {
             Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"));
         }

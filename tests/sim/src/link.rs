@@ -152,7 +152,7 @@ impl Link {
                 Answer::Notice(Notice::Refused { reason, .. }) => h.refused.push(reason.clone()),
                 Answer::Notice(Notice::Want { .. }) => h.wanted += 1,
                 Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Verdict(_) | Answer::Reopened(_) | Answer::File(_) => {}
+                Answer::Verdict(_) | Answer::LooseVerdict(_) | Answer::Reopened(_) | Answer::File(_) => {}
                 Answer::End(end) => h.ahead += usize::from(end.cursors.iter().any(|c| c.ranges.len() > 1)),
             }
         });
@@ -197,7 +197,7 @@ impl Link {
                 Answer::Item(item) if at == Some(i) => flip_within(&mut item.segment, byte),
                 Answer::Verdict(v) if at == Some(i) => flip(&mut v.sig, byte),
                 Answer::Item(_) | Answer::Verdict(_) | Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Loose(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => {}
+                Answer::Loose(_) | Answer::LooseVerdict(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => {}
             }
             if to.send(answer.write()).await.is_err() {
                 return;
@@ -344,6 +344,7 @@ fn is_of_the_way_up(answer: &Answer) -> bool {
         | Answer::Verdict(_)
         | Answer::Notice(_)
         | Answer::Loose(_)
+        | Answer::LooseVerdict(_)
         | Answer::Reopened(_)
         | Answer::File(_)
         | Answer::End(_) => false,
@@ -356,7 +357,7 @@ fn named(answer: &Answer) -> Vec<Compartment> {
     match answer {
         Answer::Item(i) => std::iter::once(i.compartment.clone()).chain(of_segment(&i.segment)).collect(),
         Answer::Loose(bytes) => of_segment(bytes).into_iter().collect(),
-        Answer::Verdict(v) => vec![v.compartment.clone()],
+        Answer::Verdict(v) | Answer::LooseVerdict(v) => vec![v.compartment.clone()],
         Answer::Notice(Notice::Granted { compartment, .. }) => vec![compartment.clone()],
         // These repeat what the question named.
         Answer::Receipt(_) | Answer::Short(_) => Vec::new(),

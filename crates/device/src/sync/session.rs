@@ -100,6 +100,10 @@ impl Session {
                 let item = AppliedItem { from: v.from, n: v.n, chain: v.chain, what: AppliedWhat::Rulings(v.clone()) };
                 collect(page, &mut steps, v.compartment, item, 0);
             }
+            Answer::LooseVerdict(v) => {
+                let item = AppliedItem { from: v.n.saturating_add(1), n: v.n, chain: v.chain, what: AppliedWhat::Rulings(v.clone()) };
+                collect(page, &mut steps, v.compartment, item, 0);
+            }
             Answer::Receipt(r) => {
                 r.verify(&self.server)?;
                 steps.push(Step::Receipted(r));

@@ -2,10 +2,11 @@
 
 use daftar_core::ids::{ChangeName, Digest, Epoch};
 use daftar_core::value::{Path, Value};
-use daftar_wire::message::{Cursor, FeedVerdict, Ruling, Verdict};
+use daftar_wire::message::{Answer, Cursor, FeedVerdict, FrameReader, Ruling, Verdict};
 use daftar_wire::segment::Segment;
 
 use super::world::{Hq, Tablet, c, id, set, stop};
+use crate::sync::{Session, Step};
 use crate::vault::{AppliedItem, AppliedWhat, Via};
 
 const TEAM: &str = "team/imt-1";
@@ -94,6 +95,30 @@ fn the_newest_is_shown_before_its_past_has_come_and_joins_it_then() {
         assert_eq!((at_a.item.state, at_a.history.len()), (at_b.item.state, at_b.history.len()));
     }
     assert_eq!(b.store.waiting().expect("counted"), 0, "nothing of it is offered to headquarters again");
+}
+
+#[test]
+fn a_verdict_ahead_of_its_place_counts_at_once_and_covers_nothing() {
+    let (hq, a, b) = pair();
+    let change = a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved").name;
+    b.store.apply(&c(TEAM), &feed(&a), None).expect("applied");
+    let AppliedWhat::Rulings(good) = ruling(&hq, 9, change, Verdict::Review).what else { panic!("a ruling") };
+    let said = |verdict: &FeedVerdict| {
+        let mut session = Session::new(hq.key.verifying_key());
+        let mut reader = FrameReader::default();
+        reader.push(&Answer::LooseVerdict(verdict.clone()).write());
+        let frame = reader.next().expect("a frame").expect("a whole one");
+        assert!(session.hear(&frame).expect("of the protocol").is_empty(), "it waits for its page");
+        let Some(Step::Page(compartment, items)) = session.pause() else { panic!("a page") };
+        b.store.apply(&compartment, &items, None).expect("applied")
+    };
+    let refused = said(&FeedVerdict { sig: [0; 64], ..good.clone() }).refused;
+    assert_eq!(refused.iter().map(|r| (r.n, r.why)).collect::<Vec<_>>(), [(9, "bad_signature")]);
+    assert!(b.store.show(&c(TEAM), &id(1)).is_ok());
+    assert_eq!((said(&good).refused, b.store.show(&c(TEAM), &id(1)).is_err()), (vec![], true));
+    assert_eq!(ranges(&b), [(1, 1)], "its place in the feed is still to come");
+    b.store.apply(&c(TEAM), &[ruling(&hq, 9, change, Verdict::Review)], None).expect("applied");
+    assert_eq!((ranges(&b), b.store.show(&c(TEAM), &id(1)).is_err()), (vec![(1, 1), (9, 9)], true));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// An entry of a compartment's feed.
 #[derive(Debug, Clone)]
 pub struct AppliedItem {
-    /// Who applies this has all numbers from here to `n`.
+    /// Who applies this has all numbers from here to `n`; none, where it is beyond `n`: it is said ahead of its place.
     pub from: u64,
     /// Its number.
     pub n: u64,
@@ -130,11 +130,16 @@ impl Store {
                 (AppliedWhat::Rulings(verdict), _) if self.is_signed(verdict) => page.rulings(&verdict.rulings, item.n).map(Ok)?,
                 (AppliedWhat::Rulings(_), _) => Err((None, "bad_signature")),
             };
-            cursor::take_out(&mut at.holes, (item.from, item.n));
-            cursor::add(&mut at.ranges, (item.from, item.n));
-            at.chains.push((item.n, item.chain));
+            let covers_something = item.from <= item.n;
+            if covers_something {
+                cursor::take_out(&mut at.holes, (item.from, item.n));
+                cursor::add(&mut at.ranges, (item.from, item.n));
+                at.chains.push((item.n, item.chain));
+            }
             if let Err((stream, why)) = outcome {
-                cursor::add(&mut at.holes, (item.n, item.n));
+                if covers_something {
+                    cursor::add(&mut at.holes, (item.n, item.n));
+                }
                 refused.push(Refusal { n: item.n, stream, why });
             }
         }

@@ -20,6 +20,7 @@ const END: u8 = 8;
 const LOOSE: u8 = 9;
 const REOPENED: u8 = 10;
 const SHORT: u8 = 11;
+const LOOSE_VERDICT: u8 = 26;
 
 /// What the server sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub enum Answer {
     Short(ShortReceipt),
     /// A segment's bytes outside any feed's order: what comparing heads has shown to be lacking.
     Loose(Vec<u8>),
+    /// A verdict that is said ahead of its place in the feed, where it comes again: it covers no number.
+    LooseVerdict(FeedVerdict),
     /// A compartment's key, handed back.
     Reopened(Reopened),
     /// In a courier pack: a word about files, to be read by `FileAnswer::read`.
@@ -54,6 +57,7 @@ impl Answer {
             Self::Notice(n) => frame(NOTICE, &n.write()),
             Self::Short(r) => frame(SHORT, &r.write()),
             Self::Loose(bytes) => frame(LOOSE, bytes),
+            Self::LooseVerdict(v) => frame(LOOSE_VERDICT, &v.write()),
             Self::Reopened(r) => frame(REOPENED, &r.write()),
             Self::File(word) => frame(FILE, word),
             Self::End(e) => frame(END, &e.write()),
@@ -74,6 +78,7 @@ impl Answer {
             NOTICE => Notice::read(body)?.map(Self::Notice),
             SHORT => Some(Self::Short(ShortReceipt::read(body)?)),
             LOOSE => Some(Self::Loose(body.to_vec())),
+            LOOSE_VERDICT => Some(Self::LooseVerdict(FeedVerdict::read(body)?)),
             REOPENED => Some(Self::Reopened(Reopened::read(body)?)),
             FILE => Some(Self::File(body.to_vec())),
             END => Some(Self::End(End::read(body)?)),
