@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::ops::Range;
 
 use daftar_core::ids::ChangeName;
 use daftar_core::record::{self, Kind};
@@ -15,9 +16,14 @@ use crate::{WireError, bounded};
 pub(crate) type Enc<'a> = Encoder<&'a mut Vec<u8>>;
 pub(crate) type Put = Result<(), Error<Infallible>>;
 
+/// Room for what is written mostly: a header, a small payload.
+const ENCODED_BYTES: usize = 256;
+/// Room for the fields that a change sets mostly.
+const SET_FIELDS: usize = 64;
+
 /// Writes to memory, which cannot fail.
 pub(crate) fn encode(f: impl FnOnce(&mut Enc<'_>) -> Put) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(ENCODED_BYTES);
     f(&mut Encoder::new(&mut out)).expect("writing CBOR to memory does not fail");
     out
 }
@@ -64,12 +70,21 @@ fn put_path(e: &mut Enc<'_>, path: &Path) -> Put {
 }
 
 /// A map of paths and values with its keys in the bytewise order of their encodings (RFC 8949, 4.2.1).
-pub(crate) fn put_set(e: &mut Enc<'_>, set: &BTreeMap<Path, Value>) -> Put {
-    let mut keyed: Vec<(Vec<u8>, &Value)> = set.iter().map(|(p, v)| (encode(|e| put_path(e, p)), v)).collect();
-    keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+pub(crate) fn put_set<'a>(e: &mut Enc<'_>, set: impl ExactSizeIterator<Item = (&'a Path, &'a Value)>) -> Put {
+    let mut keyed: Vec<(Range<usize>, &Value)> = Vec::with_capacity(set.len());
+    // All keys stand in one piece of memory: a payload has many, and they are short.
+    let keys = encode(|e| {
+        for (path, value) in set {
+            let from = e.writer().len();
+            put_path(e, path)?;
+            keyed.push((from..e.writer().len(), value));
+        }
+        e.ok()
+    });
+    keyed.sort_unstable_by(|a, b| keys[a.0.clone()].cmp(&keys[b.0.clone()]));
     e.map(keyed.len() as u64)?;
-    keyed.iter().try_for_each(|(key, value)| {
-        e.writer_mut().extend_from_slice(key);
+    keyed.into_iter().try_for_each(|(key, value)| {
+        e.writer_mut().extend_from_slice(&keys[key]);
         put_value(e, value)
     })
 }
@@ -158,6 +173,20 @@ pub(crate) fn get_value(item: &[u8]) -> Result<Value, WireError> {
     })
 }
 
+/// Whether `get_value` reads it.
+fn check_value(item: &[u8]) -> Result<(), WireError> {
+    let mut d = Decoder::new(item);
+    match item.first().ok_or(WireError::Malformed("a value that ends early"))? >> 5 {
+        2 => d.bytes().map(drop)?,
+        3 => d.str().map(drop)?,
+        4 => (0..definite(d.array()?)?).try_for_each(|_| check_value(raw_item(&mut d)?))?,
+        // What is no group of ours is kept as it is: that is for the whole reader to say.
+        5 => get_value(item).map(drop)?,
+        _ => {}
+    }
+    Ok(())
+}
+
 fn get_path(d: &mut Decoder<'_>) -> Result<Path, WireError> {
     let first = d.input().get(d.position()).copied().unwrap_or(0);
     if first >> 5 == 0 {
@@ -181,16 +210,37 @@ fn get_path(d: &mut Decoder<'_>) -> Result<Path, WireError> {
     Ok(Path::Element(list, key, d.u32()?))
 }
 
-pub(crate) fn get_set(d: &mut Decoder<'_>, kind: Kind) -> Result<BTreeMap<Path, Value>, WireError> {
-    let mut set = BTreeMap::new();
+/// Whether a map of paths and values can be read, without holding it.
+pub(crate) fn check_set<'b>(d: &mut Decoder<'b>, kind: Kind) -> Result<(), WireError> {
+    let begins = d.position();
+    let mut last = None;
     for _ in 0..definite(d.map()?)? {
+        let path = get_path(d)?;
+        if last.as_ref().is_some_and(|last| *last >= path) {
+            // Only where the paths go up is it plain that none comes twice.
+            d.set_position(begins);
+            return get_set(d, kind).map(drop);
+        }
+        let item = raw_item(d)?;
+        if record::knows(kind, &path) {
+            check_value(item)?;
+        }
+        last = Some(path);
+    }
+    Ok(())
+}
+
+pub(crate) fn get_set(d: &mut Decoder<'_>, kind: Kind) -> Result<BTreeMap<Path, Value>, WireError> {
+    let declared = definite(d.map()?)?;
+    let mut pairs = Vec::with_capacity(room(declared, d).min(SET_FIELDS));
+    for _ in 0..declared {
         let path = get_path(d)?;
         let item = raw_item(d)?;
         // A field that this version does not know keeps its bytes, whatever they say.
         let value = if record::knows(kind, &path) { get_value(item)? } else { Value::Raw(item.to_vec()) };
-        if set.insert(path, value).is_some() {
-            return Err(WireError::Malformed("a path that is set twice"));
-        }
+        pairs.push((path, value));
     }
-    Ok(set)
+    let read = pairs.len();
+    let set: BTreeMap<Path, Value> = pairs.into_iter().collect();
+    if set.len() == read { Ok(set) } else { Err(WireError::Malformed("a path that is set twice")) }
 }

@@ -5,11 +5,12 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
 use daftar_core::time::{ClockQuality, ClockReading, Stamp};
+use daftar_core::value::{Path, Value};
 use hmac::{Hmac, KeyInit, Mac};
 use minicbor::decode::Decoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::cbor::{definite, encode, fixed, get_set, put_set};
+use crate::cbor::{check_set, definite, encode, fixed, get_set, put_set};
 use crate::{WireError, bounded};
 
 /// The random secret of a run, from which each change's salt is derived.
@@ -102,6 +103,14 @@ impl Entry {
         ChangeName(sha256(&[b"daftar change 1", compartment.as_str().as_bytes(), &sha256(&[&self.header]), &k]))
     }
 
+    /// The name and the header, of a change whose payload can be read too: what is asked of many that are only passed on.
+    pub fn skim(&self, compartment: &Compartment) -> Result<(ChangeName, Header), WireError> {
+        bounded("a change's bytes", self.len() as u64, CHANGE_BYTES_MAX as u64)?;
+        let header = read_header(&self.header)?;
+        self.payload().map_or(Ok(()), |bytes| check_payload(header.kind, bytes))?;
+        Ok((self.name(compartment), header))
+    }
+
     /// What the bytes say. An erased payload sets nothing.
     pub fn read(&self, compartment: &Compartment) -> Result<Change, WireError> {
         bounded("a change's bytes", self.len() as u64, CHANGE_BYTES_MAX as u64)?;
@@ -185,11 +194,16 @@ fn read_parents(d: &mut Decoder<'_>) -> Result<Vec<ChangeName>, WireError> {
 
 /// Deterministic CBOR of a payload.
 pub fn write_payload(p: &Payload) -> Vec<u8> {
+    write_parts(p.set.iter(), p.reason.as_deref())
+}
+
+/// The same of a payload's parts, in whatever order; no path twice.
+pub(crate) fn write_parts<'a>(set: impl ExactSizeIterator<Item = (&'a Path, &'a Value)>, reason: Option<&str>) -> Vec<u8> {
     encode(|e| {
-        e.map(1 + u64::from(p.reason.is_some()))?;
+        e.map(1 + u64::from(reason.is_some()))?;
         e.u8(1)?;
-        put_set(e, &p.set)?;
-        if let Some(reason) = &p.reason {
+        put_set(e, set)?;
+        if let Some(reason) = reason {
             e.u8(2)?.str(reason)?;
         }
         e.ok()
@@ -198,19 +212,30 @@ pub fn write_payload(p: &Payload) -> Vec<u8> {
 
 /// Reads a payload of a record of this kind.
 pub fn read_payload(kind: Kind, bytes: &[u8]) -> Result<Payload, WireError> {
-    let mut d = Decoder::new(bytes);
     let mut payload = Payload::default();
+    walk_payload(bytes, |d| get_set(d, kind).map(|set| payload.set = set), |reason| payload.reason = Some(reason.to_owned()))?;
+    Ok(payload)
+}
+
+/// Whether a payload can be read, without holding what it says.
+fn check_payload(kind: Kind, bytes: &[u8]) -> Result<(), WireError> {
+    walk_payload(bytes, |d| check_set(d, kind), |_| ())
+}
+
+fn walk_payload<'b>(
+    bytes: &'b [u8],
+    mut set: impl FnMut(&mut Decoder<'b>) -> Result<(), WireError>,
+    mut reason: impl FnMut(&'b str),
+) -> Result<(), WireError> {
+    let mut d = Decoder::new(bytes);
     for _ in 0..definite(d.map()?)? {
         match d.u32()? {
-            1 => payload.set = get_set(&mut d, kind)?,
-            2 => payload.reason = Some(d.str()?.to_owned()),
+            1 => set(&mut d)?,
+            2 => reason(d.str()?),
             _ => {
                 crate::cbor::raw_item(&mut d)?;
             }
         }
     }
-    if d.position() != bytes.len() {
-        return Err(WireError::Malformed("bytes behind a payload"));
-    }
-    Ok(payload)
+    if d.position() == bytes.len() { Ok(()) } else { Err(WireError::Malformed("bytes behind a payload")) }
 }

@@ -115,8 +115,8 @@ pub(super) fn prepare(hq: &Headquarters, ahead: &mut Ahead, bytes: Vec<u8>) -> s
     let (names, facts): (Vec<ChangeName>, Vec<Facts>) = segment
         .entries
         .iter()
-        .map(|entry| match entry.read(&stream.compartment) {
-            Ok(change) => (change.name, Some(Claim::of(&change.header))),
+        .map(|entry| match entry.skim(&stream.compartment) {
+            Ok((name, header)) => (name, Some(Claim::of(&header))),
             Err(_) => (entry.name(&stream.compartment), None),
         })
         .unzip();

@@ -51,7 +51,7 @@ fn plan(values: &[i64], near: Option<&[i64]>, differences: bool) -> Option<(f64,
     if distinct.len() <= DICT_MAX && distinct.len() < values.len() {
         let index = pack(&indexes(&distinct, values), distinct.len());
         let table: f64 = distinct.windows(2).map(|w| varint_bits(w[1].wrapping_sub(w[0]))).sum();
-        consider(24.0 + table + entropy_bits(&index), Plan::Dict(distinct));
+        consider(24.0 + table + entropy_bits(index.into_iter()), Plan::Dict(distinct));
     }
     if differences && values.len() > 2 {
         let steps: Vec<i64> = std::iter::once(0).chain(values.windows(2).map(|w| w[1].wrapping_sub(w[0]))).collect();
@@ -71,16 +71,23 @@ fn plan(values: &[i64], near: Option<&[i64]>, differences: bool) -> Option<(f64,
 fn planes(values: &[i64]) -> (f64, Plan) {
     let base = values.iter().copied().min().unwrap_or(0);
     let off = |v: &i64| v.wrapping_sub(base) as u64;
-    let scale = values.iter().map(off).fold(0, gcd).max(1);
-    let top = values.iter().map(off).max().unwrap_or(0) / scale;
+    // One already divides whatever comes.
+    let scale = values.iter().map(off).try_fold(0, |a, b| Some(gcd(b, a)).filter(|d| *d != 1)).unwrap_or(1).max(1);
+    let scaled = scaled(values, base, scale);
+    let top = scaled.iter().copied().max().unwrap_or(0);
     let width = (8 - top.leading_zeros() as usize / 8).max(1);
-    let bits: f64 = (0..width).map(|p| entropy_bits(&plane(values, base, scale, p))).sum();
+    let bits: f64 = (0..width).map(|p| entropy_bits(plane(&scaled, p))).sum();
     (32.0 + varint_bits(base) + bits, Plan::Planes { base, scale, width })
 }
 
+fn scaled(values: &[i64], base: i64, scale: u64) -> Vec<u64> {
+    let off = values.iter().map(|v| v.wrapping_sub(base) as u64);
+    if scale == 1 { off.collect() } else { off.map(|v| v / scale).collect() }
+}
+
 /// The `p`th byte of each value, the lowest being 0.
-fn plane(values: &[i64], base: i64, scale: u64, p: usize) -> Vec<u8> {
-    values.iter().map(|v| ((v.wrapping_sub(base) as u64 / scale) >> (8 * p)) as u8).collect()
+fn plane(scaled: &[u64], p: usize) -> impl ExactSizeIterator<Item = u8> {
+    scaled.iter().map(move |v| (v >> (8 * p)) as u8)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -112,10 +119,10 @@ fn varint_bits(n: i64) -> f64 {
 }
 
 /// Bits by the bytes' frequencies alone, and a little for telling them.
-fn entropy_bits(bytes: &[u8]) -> f64 {
+fn entropy_bits(bytes: impl ExactSizeIterator<Item = u8>) -> f64 {
     let mut seen = [0u32; 256];
-    bytes.iter().for_each(|b| seen[usize::from(*b)] += 1);
     let n = bytes.len() as f64;
+    bytes.for_each(|b| seen[usize::from(b)] += 1);
     let mut distinct = 0.0;
     let bits: f64 = seen
         .iter()
@@ -147,8 +154,9 @@ fn write(s: &mut Streams, values: &[i64], plan: &Plan) {
             s.control.push(PLANES);
             s.sint(*base);
             s.uint(*scale);
-            let planes: Vec<Vec<u8>> = (0..*width).map(|p| plane(values, *base, *scale, p)).collect();
-            let random = |p: &Vec<u8>| entropy_bits(p) > RANDOM_BITS * p.len() as f64;
+            let scaled = scaled(values, *base, *scale);
+            let planes: Vec<Vec<u8>> = (0..*width).map(|p| plane(&scaled, p).collect()).collect();
+            let random = |p: &Vec<u8>| entropy_bits(p.iter().copied()) > RANDOM_BITS * p.len() as f64;
             let mask = planes.iter().enumerate().fold(0u8, |m, (i, p)| m | (u8::from(random(p)) << i));
             s.control.extend([*width as u8, mask]);
             for p in planes.iter().rev() {

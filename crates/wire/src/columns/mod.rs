@@ -14,7 +14,7 @@ use daftar_core::time::{ClockQuality, ClockReading, Stamp};
 use self::ints::{get_ints, put_ints};
 use self::values::{get_ids, put_ids};
 use crate::WireError;
-use crate::change::{write_header, write_payload};
+use crate::change::{write_header, write_parts};
 use crate::limits::{SEGMENT_COLUMNS_MAX, SEGMENT_ELEMENTS_MAX};
 
 /// The four streams that a columnar body is made of, each compressed by itself.
@@ -222,7 +222,7 @@ pub(crate) fn read(
             },
             parents,
         });
-        let payload = payload.map(|p| write_payload(&p));
+        let payload = payload.map(|p| write_parts(p.set.iter().map(|(path, value)| (path, value)), p.reason.as_deref()));
         if named_within {
             names.push(name(i, &header, payload.as_deref()));
         }

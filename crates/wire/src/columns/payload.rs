@@ -50,9 +50,12 @@ fn write_kind(s: &mut Streams, places: &[usize], sets: &[&BTreeMap<Path, Value>]
         return None;
     }
     s.uint(fields.len() as u64);
+    // Fields come first in every set, and in the same order: each set is walked once.
+    let mut walks: Vec<_> = sets.iter().map(|set| set.iter().peekable()).collect();
     for f in fields {
         s.uint(f.into());
-        put_values(s, &sets.iter().map(|set| set.get(&Path::Field(f))).collect::<Vec<_>>(), places, records, 0)?;
+        let column: Vec<_> = walks.iter_mut().map(|w| w.next_if(|(path, _)| **path == Path::Field(f)).map(|(_, value)| value)).collect();
+        put_values(s, &column, places, records, 0)?;
     }
     s.uint(codes.len() as u64);
     for (list, code, sub) in codes {
@@ -152,16 +155,31 @@ fn get_key(s: &mut Source<'_>) -> Result<ElementKey, WireError> {
     })
 }
 
+/// A payload as it is read column by column: each path once, in order.
+#[derive(Default)]
+pub(super) struct Columns {
+    pub(super) set: Vec<(Path, Value)>,
+    pub(super) reason: Option<String>,
+}
+
+impl Columns {
+    fn in_order(mut self) -> Result<Self, WireError> {
+        self.set.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let is_once = self.set.windows(2).all(|w| w[0].0 != w[1].0);
+        if is_once { Ok(self) } else { Err(WireError::Malformed("a path that is set twice")) }
+    }
+}
+
 /// Reads the payloads of rows of these kinds; `erased` says which rows have none.
 pub(super) fn read(
     s: &mut Source<'_>,
     kinds: &[Kind],
     ids: &[[u8; 16]],
     erased: &dyn Fn(usize) -> bool,
-) -> Result<Vec<Option<Payload>>, WireError> {
+) -> Result<Vec<Option<Columns>>, WireError> {
     let records = Records::new(ids);
     let places: Vec<usize> = (0..kinds.len()).filter(|i| !erased(*i)).collect();
-    let mut out: Vec<Option<Payload>> = (0..kinds.len()).map(|i| (!erased(i)).then(Payload::default)).collect();
+    let mut out: Vec<Option<Columns>> = (0..kinds.len()).map(|i| (!erased(i)).then(Columns::default)).collect();
     for (i, reason) in places.iter().zip(get_values(s, &places, &records, 0)?) {
         let reason = match reason {
             None => None,
@@ -176,18 +194,18 @@ pub(super) fn read(
         let places: Vec<usize> = places.iter().copied().filter(|i| kinds[*i] == kind).collect();
         read_kind(s, &places, &records, &mut out)?;
     }
-    Ok(out)
+    out.into_iter().map(|columns| columns.map(Columns::in_order).transpose()).collect()
 }
 
-fn set_all(out: &mut [Option<Payload>], rows: &[usize], paths: impl Iterator<Item = Path>, values: Vec<Option<Value>>) {
+fn set_all(out: &mut [Option<Columns>], rows: &[usize], paths: impl Iterator<Item = Path>, values: Vec<Option<Value>>) {
     for ((row, path), value) in rows.iter().zip(paths).zip(values) {
         if let (Some(p), Some(v)) = (&mut out[*row], value) {
-            p.set.insert(path, v);
+            p.set.push((path, v));
         }
     }
 }
 
-fn read_kind(s: &mut Source<'_>, places: &[usize], records: &Records<'_>, out: &mut [Option<Payload>]) -> Result<(), WireError> {
+fn read_kind(s: &mut Source<'_>, places: &[usize], records: &Records<'_>, out: &mut [Option<Columns>]) -> Result<(), WireError> {
     for _ in 0..s.count(SEGMENT_COLUMNS_MAX)? {
         let f = number(s)?;
         let values = get_values(s, places, records, 0)?;
