@@ -181,8 +181,10 @@ fn photos_go_to_headquarters_by_pack_alone_the_smallest_first_and_its_word_and_o
     let (q, r) = (stick.path("q"), stick.path("r"));
     let written = a.json(&["pack", "write", "--for", "hq", &q, "--photos-max", "1"]);
     assert_eq!((&written["files"], &written["files_left"]), (&json!(3), &json!(2)), "what fits into 1 MiB, the smallest first: {written}");
-    let told = String::from_utf8(a.run(&["pack", "write", "--for", "hq", &q, "--force", "--photos-max", "1"]).stdout).expect("text");
-    assert!(told.contains("3 photos and other files go along") && told.contains("2 photos and other files found no room"), "{told}");
+    let other = stick.path("other");
+    let told = String::from_utf8(a.run(&["pack", "write", "--for", "hq", &other, "--photos-max", "1"]).stdout).expect("text");
+    let (part, left) = ("Of 1 photos and other files a part goes along", "4 photos and other files found no room");
+    assert!(told.contains(part) && told.contains(left), "another pack goes on behind the first: {told}");
     let taken = answer(&server, &q, &r);
     assert_eq!(taken["files"], 3, "{taken}");
     assert_eq!(photos(&a, &id).0, 0, "that headquarters has them is known only by its word");
@@ -231,6 +233,81 @@ fn photos_go_to_headquarters_by_pack_alone_the_smallest_first_and_its_word_and_o
     }
     server.must(&["verify"]);
     // A link finds nothing left to do.
+    server.start();
+    let sync = a.json(&["sync"]);
+    assert_eq!((&sync["files"]["chunks_sent"], &sync["files"]["waiting"]), (&json!(0), &json!(0)), "{sync}");
+}
+
+/// The same with photos in at most so many MiB; what became of it.
+fn ask_within(device: &Device, pack: &str, mib: &str) -> (u64, u64, u64) {
+    let written = device.json(&["pack", "write", "--for", "hq", pack, "--photos-max", mib]);
+    let n = |key: &str| written[key].as_u64().expect("a number");
+    (n("files"), n("files_part"), n("files_left"))
+}
+
+#[test]
+fn a_file_larger_than_a_pack_arrives_by_several_one_of_them_twice_and_one_late_and_goes_on_to_another_device() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let corpus = corpus::write(dir.path(), 3, 5, &["--team", "imt-1"]);
+    let stick = Stick::of(dir.path());
+    let mut server = Server::init_direct(dir.path());
+    server.start();
+    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
+    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
+    server.kill();
+    a.import(&corpus);
+    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
+    // Ten chunks, and one.
+    let (video, _) = (attach(&a, dir.path(), &id, 1, 2_500_000), attach(&a, dir.path(), &id, 2, 90_000));
+
+    // Three packs before any answer: each goes on behind the one before, and the third, which has room for more, begins again.
+    let packs = ["q1", "q2", "q3"].map(|name| stick.path(name));
+    let [first, second, third] = &packs;
+    assert_eq!(ask_within(&a, first, "1"), (1, 1, 0), "the small one, and three chunks");
+    assert_eq!(ask_within(&a, second, "1"), (0, 1, 1), "four");
+    assert_eq!(ask_within(&a, third, "1"), (1, 1, 0), "three; then the small one and the first chunk once more");
+    let again = String::from_utf8(a.run(&["pack", "write", "--for", "hq", &stick.path("q"), "--photos-max", "1"]).stdout).expect("text");
+    assert!(again.contains("Of 1 photos and other files a part goes along"), "{again}");
+
+    let r = |n: usize| stick.path(&format!("r{n}"));
+    let took = |question: &str, to: &str| {
+        let taken = answer(&server, question, to);
+        (taken["files"].as_u64().expect("a number"), taken["files_part"].as_u64().expect("a number"))
+    };
+    assert_eq!(took(first, &r(1)), (1, 1));
+    assert_eq!(took(third, &r(2)), (1, 1));
+    assert_eq!(took(first, &r(3)), (1, 1), "the same once more");
+    assert_eq!(photos(&a, &id).0, 0);
+    assert_eq!(a.json(&["pack", "read", &r(3)])["files_receipted"], 1, "of what came in part there is no receipt");
+    assert_eq!(photos(&a, &id).0, 1);
+    // By headquarters' word four chunks are lacking: they fit.
+    let rest = stick.path("q4");
+    assert_eq!(ask_within(&a, &rest, "1"), (1, 0, 0));
+    assert_eq!(took(second, &r(4)), (1, 0), "the late one makes it whole");
+    assert_eq!(took(&rest, &r(5)), (1, 0), "and the rest comes once more");
+    assert_eq!(a.json(&["pack", "read", &r(4)])["files_receipted"], 1);
+    assert_eq!(photos(&a, &id), (json!(2), 2));
+    assert_eq!(ask_within(&a, &stick.path("none"), "1"), (0, 0, 0));
+
+    // The way down: as much as the answer has room for, and the next question says what is here.
+    let (q, r) = (stick.path("qb"), stick.path("rb"));
+    let down = |times: usize| {
+        b.json(&["pack", "write", "--for", "hq", &q, "--force"]);
+        let out = server.run(&["pack", "read", &q, "--answer", &r, "--force", "--photos-max", "1", "--json"]);
+        assert!(out.status.success(), "{}", daftar_tests::told(&out));
+        let read: Vec<Value> = (0..times).map(|_| b.json(&["pack", "read", &r])).collect();
+        (read[0]["files_received"].as_u64().expect("a number"), read[0]["files_part"].as_u64().expect("a number"))
+    };
+    assert_eq!(down(1), (0, 0), "the records");
+    b.json(&["fetch", &id]);
+    assert_eq!((down(2), down(1), down(2)), ((1, 1), (0, 1), (1, 0)), "three chunks and the small one, four, three");
+    let out = dir.path().join("out");
+    b.json(&["fetch", &id, "--to", &out.display().to_string()]);
+    assert!(std::fs::read_dir(out).expect("a folder").flatten().any(|e| std::fs::read(e.path()).expect("read") == video));
+    for device in [&a, &b] {
+        assert_eq!(device.json(&["verify"])["bad"], json!([]));
+    }
+    server.must(&["verify"]);
     server.start();
     let sync = a.json(&["sync"]);
     assert_eq!((&sync["files"]["chunks_sent"], &sync["files"]["waiting"]), (&json!(0), &json!(0)), "{sync}");

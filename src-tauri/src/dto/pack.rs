@@ -11,6 +11,8 @@ pub struct PackWritten {
     pub changes: u32,
     /// Photos and other files in it.
     pub files: u32,
+    /// Photos and other files of which only a part found room.
+    pub files_part: u32,
     /// Photos and other files that found no room.
     pub files_left: u32,
     /// The pack's bytes.
@@ -50,6 +52,8 @@ pub struct PackRead {
     pub receipted: u32,
     /// Photos and other files that came.
     pub files_received: u32,
+    /// Photos and other files of which a part came, and more is lacking.
+    pub files_part: u32,
     /// Photos and other files that headquarters confirmed by it.
     pub files_receipted: u32,
     /// Entries that were not taken.

@@ -34,6 +34,7 @@ impl Engine {
         Ok(PackWritten {
             changes: count(written.changes),
             files: count(written.files),
+            files_part: count(written.files_part),
             files_left: count(written.files_left),
             bytes: written.bytes,
             more: written.more,
@@ -58,6 +59,7 @@ impl Engine {
             received: count(read.received_changes),
             receipted: count(read.receipted),
             files_received: count(read.files_received),
+            files_part: count(read.files_part),
             files_receipted: count(read.files_receipted),
             refused: count(read.refused),
             waiting: count(read.waiting),

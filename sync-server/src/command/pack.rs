@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::{open, print, print_json};
 use crate::error::Result;
-use crate::pack::{self, Answered};
+use crate::pack::{self, Answered, PACK_FILES_BYTES_MAX};
 use crate::service::Service;
 use crate::sql::int;
 
+const MIB: u64 = 1024 * 1024;
 /// Progress is said after so long, and as often.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,6 +40,9 @@ pub(super) struct Read {
     /// A file that stands there may go.
     #[arg(long)]
     force: bool,
+    /// The answer brings photos and other files in at most so many MiB, thumbnails first, then the smallest; 0: none.
+    #[arg(long, value_name = "MIB", default_value_t = PACK_FILES_BYTES_MAX / MIB)]
+    photos_max: u64,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -63,17 +67,21 @@ impl Read {
                 let _ = writeln!(io::stderr(), "{} of {} KiB read", at / 1024, of / 1024);
             }
         };
-        let answered = runtime.block_on(pack::answer(&service, &self.file, &self.answer, self.force, &told))?;
-        let Answered { device, written_ms, taken, files, sent, bytes } = answered;
+        let files_max = self.photos_max.saturating_mul(MIB);
+        let answered = runtime.block_on(pack::answer(&service, &self.file, &self.answer, self.force, files_max, &told))?;
+        let Answered { device, written_ms, taken, files, files_part, sent, bytes } = answered;
         if self.json {
             return print_json(&json!({
                 "device": device.id.to_string(), "name": device.name, "written_ms": written_ms,
-                "taken": taken, "files": files, "sent": sent, "bytes": bytes, "answer": self.answer,
+                "taken": taken, "files": files, "files_part": files_part, "sent": sent, "bytes": bytes, "answer": self.answer,
             }));
         }
         print(format_args!("{taken} changes of device {} taken; its pack was written {}", device.name, format_time(int(written_ms))))?;
         if files > 0 {
             print(format_args!("{files} files, thumbnails included, are here whole, and the answer says so"))?;
+        }
+        if files_part > 0 {
+            print(format_args!("of {files_part} more files a part is here; the device's next pack goes on there"))?;
         }
         print(format_args!("the answer is {}: {sent} entries, {bytes} bytes; take it back to that device", self.answer.display()))
     }

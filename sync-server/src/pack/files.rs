@@ -4,34 +4,38 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use daftar_core::ids::OfficerId;
-use daftar_wire::file::{FileAnswer, FileAsk, FileId};
-use daftar_wire::limits::{FILE_CHUNK_BYTES, FILE_EXCHANGE_FILES_MAX, PACK_FILES_BYTES_MAX};
+use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileId, chunk_bytes};
+use daftar_wire::limits::FILE_EXCHANGE_FILES_MAX;
 use daftar_wire::message::{Answer, Ask};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Asked, Told, WAITING};
-use crate::error::Result;
-use crate::service::Service;
-use crate::store::people::Device;
+use super::{Asked, To, Told, WAITING};
+use crate::error::{Error, Result};
+use crate::hq::Headquarters;
+use crate::service::{Road, Service};
+use crate::store::{files, meta};
 
-/// Takes what is left of a question whose answer is sealed to this officer. How many files of it are here whole.
-pub(super) async fn take(
-    service: &Arc<Service>,
-    device: &Device,
-    officer: OfficerId,
-    asked: Asked,
-    answers: &Sender<Answer>,
-    told: Told<'_>,
-) -> Result<u64> {
+/// What became of a question's files.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Files {
+    /// They are here whole.
+    pub(super) whole: u64,
+    /// A part of them is here.
+    pub(super) parts: u64,
+}
+
+/// Takes what is left of a question, and sends what it wants.
+pub(super) async fn take(service: &Arc<Service>, to: &To<'_>, asked: Asked, answers: &Sender<Answer>, told: Told<'_>) -> Result<Files> {
     let (asks, questions) = channel(WAITING);
     let (said, heard) = channel(WAITING);
     // What he may read is sent, whoever else is named.
-    let _ = asks.send(FileAsk::Hello(vec![officer])).await;
-    let (offered, done, receipted) = tokio::join!(
-        ask(asked, asks, told),
+    let _ = asks.send(FileAsk::Hello(vec![to.officer])).await;
+    let hq = service.hq().clone();
+    let asking = Asking { hq: hq.clone(), room: to.room, asks, offered: HashSet::new(), wanted: HashSet::new() };
+    let (offered, done, heard) = tokio::join!(
+        asking.ask_all(asked, told),
         async {
-            let done = service.files(device, questions, &said).await;
+            let done = service.exchange_files(to.device, questions, &said, Road::Pack).await;
             drop(said);
             done
         },
@@ -40,61 +44,105 @@ pub(super) async fn take(
     let offered = offered?;
     if let Err(error) = done {
         // The records' receipts are not kept from the device for that: the files wait there.
-        tracing::error!(device = %device.id, %error, "the files of a courier pack could not all be taken");
+        tracing::error!(device = %to.device.id, %error, "the files of a courier pack could not all be taken");
     }
-    Ok(receipted.intersection(&offered).count() as u64)
+    let Heard { receipted, parts } = heard;
+    Ok(Files { whole: receipted.intersection(&offered).count() as u64, parts })
 }
 
-/// Hands the words on, as far as an answer has room for what they want. What was offered.
-async fn ask(mut asked: Asked, asks: Sender<FileAsk>, told: Told<'_>) -> Result<HashSet<FileId>> {
-    let mut offered = HashSet::new();
-    let mut room = u32::try_from(PACK_FILES_BYTES_MAX / FILE_CHUNK_BYTES as u64).unwrap_or(u32::MAX);
-    let mut wants = 0;
-    loop {
-        let (back, next) = asked.read_on(told).await?;
-        asked = back;
-        let word = match next {
-            Some(Ask::File(word)) => word,
-            Some(_) => continue,
-            None => return Ok(offered),
-        };
-        let ask = match FileAsk::read(&word) {
-            Ok(Some(FileAsk::Want { file, held, chunks_max })) => {
-                wants += 1;
-                if wants > FILE_EXCHANGE_FILES_MAX || (room == 0 && chunks_max > 0) {
-                    continue;
+/// Hands a question's words about files on to the service.
+struct Asking {
+    hq: Arc<Headquarters>,
+    /// Bytes of files that the answer still has room for.
+    room: u64,
+    asks: Sender<FileAsk>,
+    offered: HashSet<FileId>,
+    wanted: HashSet<FileId>,
+}
+
+impl Asking {
+    /// All of them, as far as the answer has room for what they want. What was offered.
+    async fn ask_all(mut self, mut asked: Asked, told: Told<'_>) -> Result<HashSet<FileId>> {
+        loop {
+            let (back, next) = asked.read_on(told).await?;
+            asked = back;
+            let word = match next {
+                Some(Ask::File(word)) => word,
+                Some(_) => continue,
+                None => return Ok(self.offered),
+            };
+            match FileAsk::read(&word) {
+                Ok(Some(FileAsk::Want { file, held, chunks_max })) => self.want(file, held, chunks_max).await?,
+                Ok(Some(FileAsk::Offer(manifest))) => {
+                    self.offered.insert(manifest.file.clone());
+                    self.say(FileAsk::Offer(manifest)).await;
                 }
-                let chunks_max = chunks_max.min(room);
-                room -= chunks_max;
-                FileAsk::Want { file, held, chunks_max }
+                Ok(Some(FileAsk::Chunk(chunk))) => self.say(FileAsk::Chunk(chunk)).await,
+                Ok(Some(FileAsk::Hello(_) | FileAsk::End) | None) => {}
+                Err(error) => tracing::warn!(%error, "a word about a file that cannot be read was passed over"),
             }
-            Ok(Some(FileAsk::Offer(manifest))) => {
-                offered.insert(manifest.file.clone());
-                FileAsk::Offer(manifest)
-            }
-            Ok(Some(FileAsk::Chunk(chunk))) => FileAsk::Chunk(chunk),
-            Ok(Some(FileAsk::Hello(_) | FileAsk::End) | None) => continue,
-            Err(error) => {
-                tracing::warn!(%error, "a word about a file that cannot be read was passed over");
-                continue;
-            }
-        };
+        }
+    }
+
+    async fn say(&self, ask: FileAsk) {
         // Who listens no more has said why.
-        let _ = asks.send(ask).await;
+        let _ = self.asks.send(ask).await;
+    }
+
+    /// A file that is wanted, as many of its chunks as there is room for. The next question says what came of it.
+    async fn want(&mut self, file: FileId, held: Option<Vec<u8>>, chunks_max: u32) -> Result<()> {
+        if self.wanted.len() >= FILE_EXCHANGE_FILES_MAX || !self.wanted.insert(file.clone()) {
+            return Ok(());
+        }
+        let (hq, room, asked, has) = (self.hq.clone(), self.room, file.clone(), held.clone());
+        let (fit, left) = blocking(move || fitting(&hq, &asked, has.as_deref(), chunks_max, room)).await?;
+        self.room = left;
+        if fit > 0 || chunks_max == 0 {
+            self.say(FileAsk::Want { file, held, chunks_max: fit }).await;
+        }
+        Ok(())
     }
 }
 
-/// Writes down what tells the device something; which files are receipted in it.
-async fn answer(mut heard: Receiver<FileAnswer>, answers: &Sender<Answer>) -> HashSet<FileId> {
-    let mut receipted = HashSet::new();
+/// How many chunks of a file fit, of so many that are wanted, and the room that is left. Of one that is not here all do: nothing comes of it.
+fn fitting(hq: &Headquarters, file: &FileId, held: Option<&[u8]>, chunks_max: u32, room: u64) -> Result<(u32, u64)> {
+    let row = hq.store.read(|tx| match meta::compartment(tx, &file.compartment)? {
+        Some(place) => files::whole(tx, &place, &file.sha256),
+        None => Ok(None),
+    })?;
+    let Some(row) = row else { return Ok((chunks_max, room)) };
+    let has = held.and_then(|bits| Bitmap::read(row.held.count(), bits)).unwrap_or_else(|| Bitmap::empty(row.held.count()));
+    let (mut fit, mut left) = (0, room);
+    for index in has.missing().take(chunks_max as usize) {
+        let Some(rest) = left.checked_sub(chunk_bytes(row.size, index).unwrap_or(0) as u64) else { break };
+        (fit, left) = (fit + 1, rest);
+    }
+    Ok((fit, left))
+}
+
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f).await.map_err(Error::stopped)?
+}
+
+/// What was answered.
+#[derive(Default)]
+struct Heard {
+    receipted: HashSet<FileId>,
+    /// Files of which a part is here.
+    parts: u64,
+}
+
+/// Writes down what tells the device something.
+async fn answer(mut heard: Receiver<FileAnswer>, answers: &Sender<Answer>) -> Heard {
+    let mut all = Heard::default();
     while let Some(answer) = heard.recv().await {
         match &answer {
-            // A bitmap is for whoever can still send in the same exchange.
-            FileAnswer::Held { .. } | FileAnswer::Here | FileAnswer::End => continue,
-            FileAnswer::Receipt(r) => receipted.extend(r.held.iter().map(|f| f.file.clone())),
+            FileAnswer::Here | FileAnswer::End => continue,
+            FileAnswer::Receipt(r) => all.receipted.extend(r.held.iter().map(|f| f.file.clone())),
+            FileAnswer::Held { held, .. } => all.parts += u64::from(held.iter().flatten().any(|bits| *bits != 0)),
             FileAnswer::Offer(_) | FileAnswer::Chunk(_) | FileAnswer::Missing(_) | FileAnswer::Refused { .. } => {}
         }
         let _ = answers.send(Answer::File(answer.word())).await;
     }
-    receipted
+    all
 }

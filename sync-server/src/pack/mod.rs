@@ -25,6 +25,9 @@ use crate::store::meta;
 use crate::store::people::{self, Device};
 
 use file::{Made, Written};
+use files::Files;
+
+pub use daftar_wire::limits::PACK_FILES_BYTES_MAX;
 
 /// Messages between a pack and the service.
 const WAITING: usize = 8;
@@ -40,6 +43,8 @@ pub struct Answered {
     pub taken: u64,
     /// Files of the device that are here whole.
     pub files: u64,
+    /// Files of the device of which a part is here.
+    pub files_part: u64,
     /// Entries of feeds in the answer.
     pub sent: u64,
     /// Bytes of the answer.
@@ -49,8 +54,16 @@ pub struct Answered {
 /// How far a question is read: bytes so far, and in all; each counts in both passes.
 pub type Told<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
-/// Reads a question and writes its answer to `out`. Works beside a running server. `replace`: a file that stands there may go.
-pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace: bool, told: Told<'_>) -> Result<Answered> {
+/// Reads a question and writes its answer to `out`, with files in at most so many bytes. Works beside a running server. `replace`: a file that
+/// stands there may go.
+pub async fn answer(
+    service: &Arc<Service>,
+    question: &Path,
+    out: &Path,
+    replace: bool,
+    files_bytes_max: u64,
+    told: Told<'_>,
+) -> Result<Answered> {
     let hq = service.hq().clone();
     let made = Made::check(out, replace)?;
     let mut blocks = file::open(question)?;
@@ -64,7 +77,8 @@ pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace
     let (answers, said) = channel(WAITING);
     let reply = Reply { hq: hq.clone(), device: device.clone(), officer };
     let writing: JoinHandle<Result<Written>> = tokio::task::spawn_blocking(move || reply.write(said, made));
-    let done = said_and_done(service, &device, officer, (asked, hello), answers, told).await;
+    let to = To { device: &device, officer, room: files_bytes_max };
+    let done = said_and_done(service, &to, (asked, hello), answers, told).await;
     let written = writing.await.map_err(Error::stopped)?;
     service.keep_contacts()?;
     let (written, (done, files)) = (written?, done?);
@@ -74,25 +88,34 @@ pub async fn answer(service: &Arc<Service>, question: &Path, out: &Path, replace
         ));
     }
     let bytes = written.keep()?;
-    tracing::info!(device = %device.id, taken = done.taken, sent = done.sent, files, "a courier pack was taken and answered");
-    Ok(Answered { device, written_ms: header.at_ms, taken: done.taken, files, sent: done.sent, bytes })
+    let (taken, sent) = (done.taken, done.sent);
+    tracing::info!(device = %device.id, taken, sent, ?files, "a courier pack was taken and answered");
+    Ok(Answered { device, written_ms: header.at_ms, taken, files: files.whole, files_part: files.parts, sent, bytes })
 }
 
-/// Takes all of a question, records first, and has it answered. What the exchange came to, and how many files of the question are here whole.
+/// To whom an answer goes.
+struct To<'a> {
+    device: &'a Device,
+    /// It is sealed to him.
+    officer: OfficerId,
+    /// Bytes of files that it may bring.
+    room: u64,
+}
+
+/// Takes all of a question, records first, and has it answered. What the exchange came to, and what became of the question's files.
 async fn said_and_done(
     service: &Arc<Service>,
-    device: &Device,
-    officer: OfficerId,
+    to: &To<'_>,
     (asked, hello): (Asked, Hello),
     answers: Sender<Answer>,
     told: Told<'_>,
-) -> Result<(Exchanged, u64)> {
+) -> Result<(Exchanged, Files)> {
     let (asks, questions) = channel(WAITING);
     let (exchanged, heard) = channel(WAITING);
     let (asking, done, end) = tokio::join!(
         asked.ask_all(hello, asks, told),
         async {
-            let done = service.exchange(device, questions, &exchanged, Road::Pack).await;
+            let done = service.exchange(to.device, questions, &exchanged, Road::Pack).await;
             drop(exchanged);
             done
         },
@@ -100,7 +123,7 @@ async fn said_and_done(
     );
     let (asked, done) = (asking?, done?);
     // Behind the records, and whatever became of them: the answer ends when this is answered too.
-    let files = files::take(service, device, officer, asked, &answers, told).await?;
+    let files = files::take(service, to, asked, &answers, told).await?;
     if let Some(end) = end {
         let _ = answers.send(end).await;
     }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::access::access;
-use super::{Service, present};
+use super::{Road, Service, present};
 use crate::blob::{Blobs, Chest};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
@@ -50,7 +50,19 @@ struct Sending {
 
 impl Service {
     /// One exchange of files with a device whose key was proven. Goes on taking when nobody listens: what came is kept.
-    pub async fn files(&self, device: &Device, mut asks: Receiver<FileAsk>, answers: &Sender<FileAnswer>) -> Result<FilesExchanged> {
+    pub async fn files(&self, device: &Device, asks: Receiver<FileAsk>, answers: &Sender<FileAnswer>) -> Result<FilesExchanged> {
+        self.exchange_files(device, asks, answers, Road::Link).await
+    }
+
+    /// The same by either road. Of a file that was offered over a link is said at once what is here, so that the rest is sent; of one in a pack
+    /// when all that the pack brings was taken.
+    pub(crate) async fn exchange_files(
+        &self,
+        device: &Device,
+        mut asks: Receiver<FileAsk>,
+        answers: &Sender<FileAnswer>,
+        road: Road,
+    ) -> Result<FilesExchanged> {
         let mut done = FilesExchanged::default();
         let id = device.id;
         let mut offered = Offered::default();
@@ -61,7 +73,9 @@ impl Service {
                 FileAsk::Offer(manifest) => {
                     let (back, answer) = self.blocking(move |hq| offer(hq, &id, offered, &manifest)).await?;
                     offered = back;
-                    let _ = answers.send(answer).await;
+                    if road == Road::Link || !matches!(answer, FileAnswer::Held { .. }) {
+                        let _ = answers.send(answer).await;
+                    }
                 }
                 FileAsk::Chunk(chunk) => {
                     let (back, answer, taken) = self.blocking(move |hq| take(hq, offered, &chunk)).await?;
@@ -78,6 +92,11 @@ impl Service {
                     done.ended = answers.send(FileAnswer::End).await.is_ok();
                     return Ok(done);
                 }
+            }
+        }
+        if road == Road::Pack {
+            for answer in self.blocking(move |hq| held(hq, offered)).await? {
+                let _ = answers.send(answer).await;
             }
         }
         Ok(done)
@@ -120,6 +139,20 @@ impl Service {
         }
         Ok(sent)
     }
+}
+
+/// What is here of the files that were offered and are not whole.
+fn held(hq: &Headquarters, offered: Offered) -> Result<Vec<FileAnswer>> {
+    let mut rows: Vec<(FileId, i64)> = offered.rows.into_iter().map(|(file, (_, row))| (file, row)).collect();
+    rows.sort();
+    hq.store.read(|tx| {
+        let mut said = Vec::new();
+        for (file, row) in rows {
+            let part = files::by_id(tx, row)?.filter(|row| !row.whole);
+            said.extend(part.map(|row| FileAnswer::Held { file, held: Some(row.held.bytes().to_vec()) }));
+        }
+        Ok(said)
+    })
 }
 
 fn receipt(hq: &Headquarters, file: FileId, size: u64) -> Result<FileAnswer> {

@@ -24,7 +24,7 @@ use crate::sql::{int, uint};
 
 /// The forms of a device's files that this version reads.
 const KEYRING_VERSION_MAX: i64 = 5;
-const VAULT_VERSION_MAX: i64 = 4;
+const VAULT_VERSION_MAX: i64 = 5;
 /// Since which streams may go two ways, and since which there are files.
 const VAULT_VERSION_BRANCHES: i64 = 3;
 const VAULT_VERSION_FILES: i64 = 2;

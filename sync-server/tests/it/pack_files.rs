@@ -3,7 +3,7 @@
 
 use daftar_core::authorize::Role;
 use daftar_core::compartment::Agency;
-use daftar_wire::file::{FileAnswer, FileAsk, FileChunk, FileId};
+use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId};
 use daftar_wire::limits::FILE_CHUNK_BYTES;
 use daftar_wire::message::{Answer, Ask};
 use daftar_wire::sign::verifying_key;
@@ -133,4 +133,61 @@ async fn an_answer_brings_the_photos_that_its_one_officer_may_see_whoever_else_i
     let named = [FileAsk::Hello(vec![other.enrolled.officer, colleague]), photo.want()];
     stick.ask(&world, &with_files(&world, &other, Vec::new(), &named)).await.expect("taken");
     assert_eq!(words(&stick.said(&other)), [FileAnswer::Missing(photo.manifest.file.clone())]);
+}
+
+/// What an answer says to be here of a file.
+fn held(words: &[FileAnswer], of: &FileId, chunks: u32) -> Option<Vec<u32>> {
+    let mut said = words.iter().filter_map(|w| if let FileAnswer::Held { file, held } = w { Some((file, held.clone()?)) } else { None });
+    let (_, bits) = said.find(|(file, _)| *file == of)?;
+    let bits = Bitmap::read(chunks, &bits).expect("as many bits as chunks");
+    Some((0..chunks).filter(|i| bits.has(*i)).collect())
+}
+
+#[tokio::test]
+async fn an_answer_says_what_is_here_of_a_file_that_came_in_part_whatever_the_order_of_the_packs() {
+    let world = World::new();
+    let device = world.device("a", "imt-1").await;
+    let photo = Photo::new(TEAM, 1, 4 * FILE_CHUNK_BYTES + 9);
+    let id = photo.manifest.file.clone();
+    let stick = Stick::new();
+    let packs: Vec<Vec<u8>> =
+        [&[0, 1][..], &[2], &[4, 3]].iter().map(|chunks| with_files(&world, &device, Vec::new(), &photo.brought(chunks))).collect();
+    for (pack, here) in [(2, vec![3, 4]), (0, vec![0, 1, 3, 4]), (2, vec![0, 1, 3, 4])] {
+        let answered = stick.ask(&world, &packs[pack]).await.expect("taken");
+        assert_eq!((answered.files, answered.files_part), (0, 1), "pack {pack}");
+        let words = words(&stick.said(&device));
+        assert_eq!((held(&words, &id, 5), receipted(&words, &device)), (Some(here), vec![]), "pack {pack}");
+    }
+    for (pack, what) in [(1, "the last part"), (0, "one that comes once more")] {
+        let answered = stick.ask(&world, &packs[pack]).await.expect("taken");
+        assert_eq!((answered.files, answered.files_part), (1, 0), "{what}");
+        let words = words(&stick.said(&device));
+        assert_eq!(held(&words, &id, 5), None, "{what}: of what is whole there is a receipt");
+        assert!(receipted(&words, &device).contains(&id), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_little_room_brings_a_file_in_parts_and_the_next_question_says_where_it_goes_on() {
+    let world = World::new();
+    let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let (small, large) = (Photo::new(TEAM, 1, 500), Photo::new(TEAM, 2, 4 * FILE_CHUNK_BYTES + 9));
+    for (photo, chunks) in [(&small, &[0][..]), (&large, &[0, 1, 2, 3, 4])] {
+        said(&world, &a, &photo.brought(chunks)).await;
+    }
+    let (stick, room) = (Stick::new(), 500 + 2 * FILE_CHUNK_BYTES as u64);
+    let (mut has, mut came) = (Bitmap::empty(5), Vec::new());
+    for _ in 0..3 {
+        let (file, bits) = (large.manifest.file.clone(), has.bytes().to_vec());
+        let rest = FileAsk::Want { file, held: Some(bits).filter(|_| has.held() > 0), chunks_max: 5 };
+        let question = with_files(&world, &b, Vec::new(), &[small.want(), rest]);
+        stick.ask_within(&world, &question, room).await.expect("taken");
+        let chunks = words(&stick.said(&b)).into_iter().filter_map(|w| if let FileAnswer::Chunk(chunk) = w { Some(chunk) } else { None });
+        let here: Vec<u32> = chunks.filter(|chunk| chunk.file == large.manifest.file).map(|chunk| chunk.index).collect();
+        here.iter().for_each(|i| has.set(*i, true));
+        came.push(here);
+    }
+    assert_eq!(came, [vec![0, 1], vec![2, 3], vec![4]]);
+    stick.ask_within(&world, &with_files(&world, &b, Vec::new(), &[small.want(), large.want()]), 0).await.expect("taken");
+    assert!(words(&stick.said(&b)).is_empty(), "without room no file is spoken of");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use daftar_core::authorize::Role;
 use daftar_core::compartment::Agency;
 use daftar_core::ids::OfficerId;
-use daftar_sync_server::pack::{self, Answered};
+use daftar_sync_server::pack::{self, Answered, PACK_FILES_BYTES_MAX};
 use daftar_wire::message::{Answer, Ask, FrameReader, Hello, Notice, Purged, frame};
 use daftar_wire::pack::{Header, Opened, Purpose, Reader};
 
@@ -51,9 +51,14 @@ impl Stick {
     }
 
     pub async fn ask(&self, world: &World, pack: &[u8]) -> Result<Answered, String> {
+        self.ask_within(world, pack, PACK_FILES_BYTES_MAX).await
+    }
+
+    /// The same, with files in at most so many bytes.
+    pub async fn ask_within(&self, world: &World, pack: &[u8], files_bytes_max: u64) -> Result<Answered, String> {
         let question = self.0.path().join("question");
         std::fs::write(&question, pack).expect("written");
-        pack::answer(&world.service, &question, &self.out(), true, &|_, _| {}).await.map_err(|e| e.to_string())
+        pack::answer(&world.service, &question, &self.out(), true, files_bytes_max, &|_, _| {}).await.map_err(|e| e.to_string())
     }
 
     /// What the answer says to the device's officer.

@@ -30,6 +30,10 @@ receipted: number,
  */
 files_received: number, 
 /**
+ * Photos and other files of which a part came, and more is lacking.
+ */
+files_part: number, 
+/**
  * Photos and other files that headquarters confirmed by it.
  */
 files_receipted: number, 

@@ -13,6 +13,10 @@ changes: number,
  */
 files: number, 
 /**
+ * Photos and other files of which only a part found room.
+ */
+files_part: number, 
+/**
  * Photos and other files that found no room.
  */
 files_left: number, 

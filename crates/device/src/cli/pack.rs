@@ -79,13 +79,18 @@ impl Write {
         out.say(
             || {
                 json!({
-                    "changes": written.changes, "files": written.files, "files_left": written.files_left,
-                    "bytes": written.bytes, "more": written.more,
+                    "changes": written.changes, "files": written.files, "files_part": written.files_part,
+                    "files_left": written.files_left, "bytes": written.bytes, "more": written.more,
                 })
             },
             || {
                 let mut lines = vec![format!("{} holds {} changes in {} bytes.", self.file.display(), written.changes, written.bytes)];
                 lines.extend((written.files > 0).then(|| format!("{} photos and other files go along.", written.files)));
+                lines.extend(
+                    (written.files_part > 0).then(|| {
+                        format!("Of {} photos and other files a part goes along; the next pack goes on there.", written.files_part)
+                    }),
+                );
                 lines.extend((written.files_left > 0).then(|| {
                     format!(
                         "{} photos and other files found no room: write another pack, or give more with --photos-max.",
@@ -120,8 +125,8 @@ impl Read {
             || {
                 json!({
                     "purpose": purpose, "from": read.from, "written_ms": read.written_ms, "received_changes": read.received_changes,
-                    "receipted": read.receipted, "files_received": read.files_received, "files_receipted": read.files_receipted,
-                    "refused": read.refused, "waiting": read.waiting, "more": read.more,
+                    "receipted": read.receipted, "files_received": read.files_received, "files_part": read.files_part,
+                    "files_receipted": read.files_receipted, "refused": read.refused, "waiting": read.waiting, "more": read.more,
                 })
             },
             || {
@@ -134,6 +139,7 @@ impl Read {
                     },
                 ];
                 lines.extend((read.files_received > 0).then(|| format!("{} photos and other files came.", read.files_received)));
+                lines.extend((read.files_part > 0).then(|| format!("Of {} photos and other files a part came.", read.files_part)));
                 lines.extend(
                     (read.files_receipted > 0)
                         .then(|| format!("Headquarters gave its word for {} photos and other files.", read.files_receipted)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::DeviceId;
-use daftar_wire::file::FileId;
+use daftar_wire::file::FileAnswer;
 use daftar_wire::limits::{FILE_CHUNKS_MAX, PACK_FRAMES_BYTES_MAX, PACK_READERS_MAX};
 use daftar_wire::message::{FrameReader, Heads, PeerMessage};
 use daftar_wire::pack::{Header, Opened, Purpose, Writer};
@@ -16,13 +16,14 @@ use daftar_wire::sign::{VerifyingKey, verifying_key};
 use zeroize::Zeroizing;
 
 use super::file::{Made, Written};
+use super::packed::Packed;
 use super::read::Opening;
 use super::{PackError, PackProgress, PackRead, PackWritten, Told};
 use crate::Error;
 use crate::random::random;
 use crate::share::{self, Bringer, FileWord, FilesIn, GaveFile, Readers, Took};
 use crate::sync::blocking;
-use crate::vault::{FilesAlong, Store};
+use crate::vault::{FileAlong, Store};
 
 /// Writes what a device may have of this one, by its id or its name: records, and then the files that they name in at most so many bytes.
 /// `replace`: a file of that name may go.
@@ -46,7 +47,7 @@ pub async fn write(
         officer: None,
         epoch: None,
     };
-    let mut giving = Giving { pack: Writer::new(header), file: made.begin()?, changes: 0, files: 0, failed: None };
+    let mut giving = Giving { pack: Writer::new(header), file: made.begin()?, changes: 0, failed: None };
     for c in to.in_order() {
         if giving.file.bytes() >= PACK_FRAMES_BYTES_MAX {
             break;
@@ -56,25 +57,28 @@ pub async fn write(
         progress(PackProgress { bytes: giving.file.bytes(), of: None });
     }
     let more = giving.file.bytes() >= PACK_FRAMES_BYTES_MAX;
-    let (room, all) = (PACK_FRAMES_BYTES_MAX.saturating_sub(giving.file.bytes()).min(files_bytes_max), to.in_order());
-    let FilesAlong { files, stay } = blocking(store, move |s| s.files_named_in(&all, room)).await?;
-    let (asked, mut of_each) = (files.iter().filter(|f| f.is_original).count() as u64, BTreeMap::<Compartment, Vec<FileId>>::new());
-    files.into_iter().for_each(|f| of_each.entry(f.file.compartment.clone()).or_default().push(f.file));
+    let (room, all, id) = (PACK_FRAMES_BYTES_MAX.saturating_sub(giving.file.bytes()).min(files_bytes_max), to.in_order(), to.device.id);
+    let along = blocking(store, move |s| s.files_for_device(&id, &all, room)).await?;
+    let (mut packed, mut of_each) = (Packed::of(&along), BTreeMap::<Compartment, Vec<FileAlong>>::new());
+    along.files.into_iter().for_each(|f| of_each.entry(f.file.compartment.clone()).or_default().push(f));
     // A section of its own for each: files come after all records.
     for (c, files) in of_each {
         giving.begin(&to, &c)?;
-        for file in files {
-            let to = to.clone();
-            giving = blocking(store, move |s| Ok(giving.add_file(s, &to, &file))).await??;
+        for f in files {
+            let (to, of) = (to.clone(), f.clone());
+            let (back, went) = blocking(store, move |s| Ok(giving.add_file(s, &to, &of))).await??;
+            giving = back;
+            packed.add(f, went);
             progress(PackProgress { bytes: giving.file.bytes(), of: None });
         }
     }
-    let Giving { pack, mut file, changes, files, failed: _ } = giving;
-    let files_left = stay + asked.saturating_sub(files);
+    let Giving { pack, mut file, changes, failed: _ } = giving;
     file.put(&pack.finish(store.device().signing()))?;
     let bytes = file.keep()?;
-    tracing::info!(changes, files, files_left, bytes, more, to = %to.device.id, "a gift for another device was written");
-    Ok(PackWritten { changes, files, files_left, bytes, more })
+    packed.keep(store, id).await;
+    let Packed { files, files_part, files_left, .. } = packed;
+    tracing::info!(changes, files, files_part, files_left, bytes, more, to = %id, "a gift for another device was written");
+    Ok(PackWritten { changes, files, files_part, files_left, bytes, more })
 }
 
 /// The device that is meant, and who there may read what.
@@ -103,7 +107,6 @@ struct Giving {
     pack: Writer,
     file: Written,
     changes: u64,
-    files: u64,
     failed: Option<PackError>,
 }
 
@@ -124,11 +127,11 @@ impl Giving {
         self.unless_failed()
     }
 
-    /// One file into the open section of its compartment.
-    fn add_file(mut self, store: &Store, to: &Readers, file: &FileId) -> Result<Self, PackError> {
-        let gave = share::give_file(store, to, file, None, FILE_CHUNKS_MAX, &mut |told| self.say(&PeerMessage::File(told.word())))?;
-        self.files += u64::from(gave == GaveFile::All { is_original: true });
-        self.unless_failed()
+    /// What is to go of a file into the open section of its compartment. Whether it went.
+    fn add_file(mut self, store: &Store, to: &Readers, f: &FileAlong) -> Result<(Self, bool), PackError> {
+        let say = &mut |told: FileAnswer| self.say(&PeerMessage::File(told.word()));
+        let gave = share::give_file(store, to, &f.file, Some(f.without.bytes()), FILE_CHUNKS_MAX, say)?;
+        Ok((self.unless_failed()?, matches!(gave, GaveFile::All { .. })))
     }
 
     fn unless_failed(mut self) -> Result<Self, PackError> {
@@ -194,6 +197,7 @@ pub(super) async fn take(
         received_changes: taken.received,
         receipted: taken.receipted,
         files_received: files.received,
+        files_part: files.parts,
         files_receipted: files.receipted,
         refused,
         waiting: blocking(store, Store::waiting).await?,

@@ -4,6 +4,7 @@
 mod answer;
 mod file;
 mod gift;
+mod packed;
 mod question;
 mod read;
 
@@ -36,8 +37,10 @@ pub type Told<'a> = &'a (dyn Fn(PackProgress) + Send + Sync);
 pub struct PackWritten {
     /// Changes in it.
     pub changes: u64,
-    /// Photos and other files in it; thumbnails are not counted.
+    /// Photos and other files in it, with all that their reader lacks as far as he has said; thumbnails are not counted.
     pub files: u64,
+    /// Photos and other files of which only a part found room. The next pack goes on there.
+    pub files_part: u64,
     /// Photos and other files that found no room: for another pack, or for a link.
     pub files_left: u64,
     /// The pack's bytes.
@@ -59,8 +62,10 @@ pub struct PackRead {
     pub received_changes: u64,
     /// Changes of this device that its receipts took off the queue.
     pub receipted: u64,
-    /// Photos and other files that came whole.
+    /// Photos and other files that came whole, or of which the last part came.
     pub files_received: u64,
+    /// Photos and other files of which a part came, and more is lacking.
+    pub files_part: u64,
     /// Photos and other files for which headquarters gave its word.
     pub files_receipted: u64,
     /// Entries that were not taken: what they go on from is not here, or they are not what they should be.

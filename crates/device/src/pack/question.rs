@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use daftar_wire::file::{FileAsk, FileChunk, FileId};
+use daftar_wire::file::{FileAsk, FileChunk};
 use daftar_wire::limits::{PACK_FILES_BYTES_MAX, PACK_FRAMES_BYTES_MAX};
 use daftar_wire::message::Ask;
 use daftar_wire::pack::{Header, Purpose, Writer};
@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use zeroize::Zeroizing;
 
 use super::file::{Made, Written};
+use super::packed::Packed;
 use super::{PackError, PackProgress, PackWritten, Told};
 use crate::random::random;
 use crate::sync::{Base, Question, blocking, send};
@@ -46,13 +47,14 @@ pub async fn write(
     all?;
     // Records never wait for files: of a pack that is full of them these take nothing.
     let room = if more { 0 } else { PACK_FRAMES_BYTES_MAX.saturating_sub(filling.file.bytes()).min(files_bytes_max) };
-    let (files, files_left) = filling.add_files(store, room).await?;
+    let mut packed = filling.add_files(store, room).await?;
     let Filling { pack, mut file, .. } = filling;
     file.put(&pack.finish(store.device().signing()))?;
     let bytes = file.keep()?;
-    let changes = sent.load(Ordering::Relaxed);
-    tracing::info!(changes, files, files_left, bytes, more, "a question for headquarters was written");
-    Ok(PackWritten { changes, files, files_left, bytes, more })
+    packed.keep(store, store.device().server).await;
+    let (changes, Packed { files, files_part, files_left, .. }) = (sent.load(Ordering::Relaxed), packed);
+    tracing::info!(changes, files, files_part, files_left, bytes, more, "a question for headquarters was written");
+    Ok(PackWritten { changes, files, files_part, files_left, bytes, more })
 }
 
 /// A question in the making.
@@ -104,33 +106,30 @@ impl Filling<'_> {
         self.put(&Ask::File(word.word()).write())
     }
 
-    /// Adds files that headquarters has not given its word for, and asks for those that are lacking here. How many photos and other files went
-    /// along, and how many stay.
-    async fn add_files(&mut self, store: &Arc<Store>, room: u64) -> Result<(u64, u64), PackError> {
+    /// Adds files that headquarters has not given its word for, and asks for those that are lacking here.
+    async fn add_files(&mut self, store: &Arc<Store>, room: u64) -> Result<Packed, PackError> {
         let along = blocking(store, move |s| s.files_for_hq(room)).await?;
         let wants = blocking(store, |s| s.files_wanted(PACK_FILES_BYTES_MAX)).await?;
-        let (mut files, mut stay) = (0, along.stay);
-        for FileAlong { file, is_original } in along.files {
-            let went = self.add_file(store, &file).await?;
-            files += u64::from(is_original && went);
-            stay += u64::from(is_original && !went);
+        let mut packed = Packed::of(&along);
+        for f in along.files {
+            let went = self.add_file(store, &f).await?;
+            packed.add(f, went);
         }
         for WantedFile { file, held, chunks_max } in wants {
             self.say(&FileAsk::Want { file, held: held.map(|h| h.bytes().to_vec()), chunks_max })?;
         }
-        Ok((files, stay))
+        Ok(packed)
     }
 
-    /// One file, whole. False: the disk has spoilt it, or it is gone.
-    async fn add_file(&mut self, store: &Arc<Store>, file: &FileId) -> Result<bool, PackError> {
-        let of = file.clone();
+    /// What is to go of one file. False: the disk has spoilt it, or it is gone.
+    async fn add_file(&mut self, store: &Arc<Store>, along: &FileAlong) -> Result<bool, PackError> {
+        let of = along.file.clone();
         let Some(manifest) = blocking(store, move |s| s.manifest(&of)).await? else { return Ok(false) };
-        let count = manifest.count();
         self.say(&FileAsk::Offer(manifest))?;
-        for index in 0..count {
-            let of = file.clone();
+        for index in along.without.missing() {
+            let of = along.file.clone();
             let Some(bytes) = blocking(store, move |s| s.read_chunk(&of, index)).await? else { return Ok(false) };
-            self.say(&FileAsk::Chunk(FileChunk { file: file.clone(), index, bytes }))?;
+            self.say(&FileAsk::Chunk(FileChunk { file: along.file.clone(), index, bytes }))?;
         }
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! Files behind records: what the other end may have of one is given chunk by chunk, and what it gives is taken only where a record here names
 //! it. A false chunk is refused alone. Nothing but headquarters' signature says that a file is there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use daftar_wire::WireError;
 use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId, FileReceipt, Manifest};
@@ -101,8 +101,11 @@ fn handed_on(store: &Store, to: &Readers, file: &FileId) -> Result<Option<FileRe
 /// Who brings files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bringer {
-    /// Headquarters, in an answer.
-    Headquarters,
+    /// Headquarters, in an answer. What an old one says that it holds may be true no more.
+    Headquarters {
+        /// It was written after all that was heard of headquarters.
+        is_news: bool,
+    },
     /// Another device. Nothing that it says of a file's size is believed against the record.
     Device,
 }
@@ -110,8 +113,10 @@ pub enum Bringer {
 /// What was taken of the files that somebody brings. Thumbnails are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FilesTook {
-    /// Came whole.
+    /// Came whole, or their last part did.
     pub received: u64,
+    /// Came in part, and more of them is lacking.
+    pub parts: u64,
     /// Headquarters gave its word for.
     pub receipted: u64,
     /// Words that were not taken: a file that nobody here names or for which there is no room, a chunk that is not what it should be.
@@ -132,18 +137,24 @@ enum State {
 pub struct FilesIn {
     by: Bringer,
     files: HashMap<FileId, State>,
+    /// Photos and other files of which something came and more is lacking.
+    parts: HashSet<FileId>,
     took: FilesTook,
 }
 
 impl FilesIn {
     /// Nothing came yet.
     pub fn new(by: Bringer) -> Self {
-        Self { by, files: HashMap::new(), took: FilesTook::default() }
+        Self { by, files: HashMap::new(), parts: HashSet::new(), took: FilesTook::default() }
     }
 
     /// What was taken so far.
     pub fn took(&self) -> FilesTook {
-        self.took
+        FilesTook { parts: self.parts.len() as u64, ..self.took }
+    }
+
+    fn is_by_hq(&self) -> bool {
+        matches!(self.by, Bringer::Headquarters { is_news: _ })
     }
 
     /// Something was said that cannot be read.
@@ -169,6 +180,9 @@ impl FilesIn {
                 tracing::warn!(compartment = %file.compartment, reason, "a file was not taken there; it waits");
                 Ok(())
             }
+            FileAnswer::Held { file, held: Some(bits) } if self.by == (Bringer::Headquarters { is_news: true }) => {
+                store.held_at_hq(&file, &bits)
+            }
             FileAnswer::Held { .. } | FileAnswer::Missing(_) | FileAnswer::Here | FileAnswer::End => Ok(()),
         }
     }
@@ -179,18 +193,21 @@ impl FilesIn {
             self.refuse("too_many");
             return Ok(());
         }
-        let state = match store.brought(manifest, self.by == Bringer::Headquarters)? {
+        let state = match store.brought(manifest, self.is_by_hq())? {
             Brought::Here => State::Here,
-            Brought::Unwanted => State::Refused,
+            Brought::Unwanted => {
+                self.refuse("not_wanted");
+                State::Refused
+            }
             Brought::Lacking => match store.begin_file(manifest) {
                 Ok(_) => State::Taking,
-                Err(Error::FileStorageFull | Error::StorageFull) => State::Refused,
+                Err(Error::FileStorageFull | Error::StorageFull) => {
+                    self.refuse("storage_full");
+                    State::Refused
+                }
                 Err(e) => return Err(e),
             },
         };
-        if matches!(state, State::Refused) {
-            self.refuse("not_wanted");
-        }
         self.files.insert(file, state);
         Ok(())
     }
@@ -210,7 +227,7 @@ impl FilesIn {
 
     /// Headquarters goes on with a file that was begun without saying again what it is made of.
     fn unoffered(&mut self, store: &Store, chunk: &FileChunk) -> Result<Option<State>> {
-        let begun = if self.by == Bringer::Headquarters { store.begun(&chunk.file)? } else { None };
+        let begun = if self.is_by_hq() { store.begun(&chunk.file)? } else { None };
         match begun {
             Some(true) => Ok(Some(State::Here)),
             Some(false) => Ok(Some(self.put(store, chunk)?.unwrap_or(State::Taking))),
@@ -224,14 +241,20 @@ impl FilesIn {
     /// How the file stands now, where that is otherwise than before.
     fn put(&mut self, store: &Store, chunk: &FileChunk) -> Result<Option<State>> {
         match store.put_chunk(chunk) {
-            Ok(Put::Kept) => Ok(None),
+            Ok(Put::Kept) => {
+                if store.is_original(&chunk.file)? == Some(true) {
+                    self.parts.insert(chunk.file.clone());
+                }
+                Ok(None)
+            }
             Ok(Put::Whole) => {
+                self.parts.remove(&chunk.file);
                 self.took.received += u64::from(store.is_original(&chunk.file)? == Some(true));
                 Ok(Some(State::Here))
             }
             Ok(Put::Bad) => {
                 self.refuse("bad_chunk");
-                if self.by == Bringer::Headquarters {
+                if self.is_by_hq() {
                     // What was begun was by another's word of what the file is made of.
                     store.forget_part(&chunk.file)?;
                 }

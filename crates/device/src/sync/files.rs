@@ -258,8 +258,15 @@ impl Listener<'_> {
         if !self.unanswered.contains(&file) {
             return Ok(());
         }
-        let asked = file.clone();
-        let manifest = blocking(self.store, move |s| s.manifest(&asked)).await?;
+        let (asked, bits) = (file.clone(), held.clone());
+        let manifest = blocking(self.store, move |s| {
+            // A pack that is written after a cut goes on there. What is to be sent needs no room.
+            if let Err(error) = bits.map_or(Ok(()), |bits| s.held_at_hq(&asked, &bits)) {
+                tracing::warn!(%error, "what headquarters holds of a file is not noted");
+            }
+            s.manifest(&asked)
+        })
+        .await?;
         let missing = match (manifest, held) {
             (Some(m), Some(bits)) => Bitmap::read(m.count(), &bits).map_or_else(Vec::new, |b| b.missing().collect()),
             (None, _) | (_, None) => Vec::new(),

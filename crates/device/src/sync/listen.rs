@@ -137,7 +137,7 @@ impl<'a> Listener<'a> {
             root_unknown: false,
             end: None,
             refused: Vec::new(),
-            files: Some(FilesIn::new(Bringer::Headquarters)),
+            files: Some(FilesIn::new(Bringer::Headquarters { is_news: road.is_news() })),
         })
     }
 
@@ -197,10 +197,6 @@ impl<'a> Listener<'a> {
 
     /// Whether something newer may have been said since.
     fn is_past(&self, step: &Step) -> bool {
-        let is_news = match self.road {
-            Road::Link => true,
-            Road::Pack { is_news } => is_news,
-        };
         match step {
             Step::Receipted(_) | Step::Short(_) | Step::Page(..) | Step::Loose(_) | Step::Refused(..) | Step::File(_) | Step::Ended(_) => {
                 false
@@ -212,7 +208,7 @@ impl<'a> Listener<'a> {
             | Step::Forked(_)
             | Step::Revoked(_)
             | Step::NewEpoch(_)
-            | Step::Reopened(_) => !is_news,
+            | Step::Reopened(_) => !self.road.is_news(),
         }
     }
 

@@ -48,6 +48,16 @@ pub(crate) enum Road {
     },
 }
 
+impl Road {
+    /// Whether nothing newer may have been said since.
+    pub(crate) fn is_news(self) -> bool {
+        match self {
+            Self::Link => true,
+            Self::Pack { is_news } => is_news,
+        }
+    }
+}
+
 /// What one sync did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SyncReport {

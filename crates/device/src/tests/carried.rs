@@ -23,7 +23,7 @@ const TEAM: &str = "team/imt-1";
 const AGENCY: &str = "agency/moi/imt-1";
 
 /// A gift of one for the other with files in so many bytes.
-fn gift(from: &Tablet, to: &Tablet, files_bytes_max: u64) -> (PackWritten, Vec<u8>) {
+pub(super) fn gift(from: &Tablet, to: &Tablet, files_bytes_max: u64) -> (PackWritten, Vec<u8>) {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("gift");
     let id = to.store.device().id.to_string();
@@ -94,7 +94,7 @@ fn photos_stand_in_a_gift_behind_all_records_and_only_those_that_its_reader_may_
 }
 
 /// A gift of frames that an honest device would not say.
-fn forged(hq: &Hq, from: &Tablet, to: &Tablet, frames: &[PeerMessage]) -> Vec<u8> {
+pub(super) fn forged(hq: &Hq, from: &Tablet, to: &Tablet, frames: &[PeerMessage]) -> Vec<u8> {
     let header = Header {
         purpose: Purpose::Gift,
         writer: from.store.device().id,
@@ -167,7 +167,7 @@ fn false_words_about_files_in_a_gift_are_refused_alone_and_what_is_right_is_kept
     assert!(!b.store.compartments().is_empty() && b.store.file_states(&c(AGENCY), &id(1)).is_err());
 }
 
-fn told(words: &[FileAnswer], after_ms: u64) -> Vec<Answer> {
+pub(super) fn told(words: &[FileAnswer], after_ms: u64) -> Vec<Answer> {
     words.iter().map(|w| Answer::File(w.word())).chain([end(after_ms, Vec::new())]).collect()
 }
 

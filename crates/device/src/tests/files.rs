@@ -17,7 +17,7 @@ use crate::{Error, Store};
 
 const TEAM: &str = "team/imt-1";
 
-fn noise(seed: u8, size: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u8, size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64 ^ u64::from(seed);
     let next = |_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -13,6 +13,7 @@ mod lease;
 mod officers;
 mod opening;
 mod packs;
+mod parts;
 mod peer;
 mod peer_files;
 mod reference;

@@ -17,8 +17,13 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::random::{hex, random};
 
-const MIGRATIONS: &[M<'static>] =
-    &[M::up(include_str!("1.sql")), M::up(include_str!("2.sql")), M::up(include_str!("3.sql")), M::up(include_str!("4.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("1.sql")),
+    M::up(include_str!("2.sql")),
+    M::up(include_str!("3.sql")),
+    M::up(include_str!("4.sql")),
+    M::up(include_str!("5.sql")),
+];
 /// What all open files together may keep in memory.
 const CACHE_KIB: usize = 24 * 1024;
 /// What each may keep at the least.

@@ -16,6 +16,7 @@ export function writtenLines(pack: PackWritten): PackLine[] {
     { text: what + files, tone: "head" },
     { text: t("pack.written_text"), tone: "plain" },
   ];
+  if (pack.files_part > 0) lines.push({ text: t("pack.files_part", { n: pack.files_part }), tone: "warn" });
   if (pack.files_left > 0) lines.push({ text: t("pack.files_left", { n: pack.files_left }), tone: "warn" });
   if (pack.more) lines.push({ text: t("pack.more_to_write"), tone: "warn" });
   return lines;
@@ -28,6 +29,7 @@ export function readLines(pack: PackRead): PackLine[] {
   if (pack.files_receipted > 0) lines.push({ text: t("pack.files_receipted", { n: pack.files_receipted }), tone: "good" });
   lines.push({ text: t("pack.received", { n: pack.received }), tone: "plain" });
   if (pack.files_received > 0) lines.push({ text: t("pack.files_received", { n: pack.files_received }), tone: "plain" });
+  if (pack.files_part > 0) lines.push({ text: t("pack.files_came_part", { n: pack.files_part }), tone: "plain" });
   lines.push(pack.waiting > 0 ? { text: t("pack.still_wait", { n: pack.waiting }), tone: "plain" } : { text: t("pack.none_wait"), tone: "good" });
   if (pack.refused > 0) lines.push({ text: t("pack.refused", { n: pack.refused }), tone: "warn" });
   if (pack.more) lines.push({ text: t("pack.more_to_read"), tone: "warn" });

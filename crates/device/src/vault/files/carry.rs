@@ -1,38 +1,20 @@
-//! Files by another road than the link: which go into a pack, what another device is asked for, and what may be taken from whoever brings it.
-//! Never decides who may have one.
+//! Files by another road than the link: what another device is asked for, and what may be taken from whoever brings it. Never decides who may
+//! have one.
 
 use std::collections::HashSet;
 
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Epoch, FileHash};
-use daftar_wire::file::{Bitmap, FileId, FileReceipt, Manifest, chunk_count};
+use daftar_wire::file::{FileId, FileReceipt, Manifest, chunk_count};
 use daftar_wire::limits::{FILE_CHUNK_BYTES, FILE_EXCHANGE_FILES_MAX, PHOTO_BYTES_MAX, THUMBNAIL_BYTES_MAX};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::held;
-use super::plan::{Candidate, in_order, to_offer, to_want};
+use super::plan::{in_order, to_offer, to_want};
 use super::{Store, WantedFile, find};
 use crate::error::Result;
 use crate::sql::uint;
-
-/// A file that goes along.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileAlong {
-    /// Which.
-    pub file: FileId,
-    /// A photo or another file itself, and no thumbnail.
-    pub is_original: bool,
-}
-
-/// Files that go along, in their order, and how many stay for want of room.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FilesAlong {
-    /// Which: thumbnails first, then the smallest.
-    pub files: Vec<FileAlong>,
-    /// How many of the others, thumbnails not counted, found no room.
-    pub stay: u64,
-}
 
 /// A file that somebody brings, as this device stands to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,26 +28,6 @@ pub enum Brought {
 }
 
 impl Store {
-    /// What headquarters has not given its word for, in so many bytes.
-    pub fn files_for_hq(&self, bytes_max: u64) -> Result<FilesAlong> {
-        let epoch = *held(&self.epoch);
-        let mut all = Vec::new();
-        for c in self.compartments() {
-            all.extend(self.within_each(&c, |vault| to_offer(&vault.conn(), &c, &epoch))?.unwrap_or_default());
-        }
-        Ok(along(all, bytes_max))
-    }
-
-    /// What records in these compartments name and is here, in so many bytes.
-    pub fn files_named_in(&self, compartments: &[Compartment], bytes_max: u64) -> Result<FilesAlong> {
-        let mut all = Vec::new();
-        // One may close while a pack is written.
-        for c in compartments.iter().filter(|c| self.vault(c).is_ok()) {
-            all.extend(self.within_each(c, |vault| named_and_whole(&vault.conn(), c))?.unwrap_or_default());
-        }
-        Ok(along(all, bytes_max))
-    }
-
     /// What headquarters is asked for where its answer comes as a pack.
     pub fn files_wanted(&self, bytes_max: u64) -> Result<Vec<WantedFile>> {
         Ok(self.file_plan(bytes_max, &HashSet::new())?.wants)
@@ -161,34 +123,9 @@ impl Store {
     }
 }
 
-/// Those that fit, in their order; what is larger than the room that is left stays, and what comes after it.
-fn along(mut all: Vec<Candidate>, bytes_max: u64) -> FilesAlong {
-    in_order(&mut all);
-    let mut left = bytes_max;
-    let mut fits = 0;
-    for f in all.iter().take(FILE_EXCHANGE_FILES_MAX) {
-        let Some(rest) = left.checked_sub(f.size) else { break };
-        (left, fits) = (rest, fits + 1);
-    }
-    let stay = all[fits..].iter().filter(|f| !f.is_thumbnail).count() as u64;
-    let files = all.into_iter().take(fits).map(|f| FileAlong { file: f.file, is_original: !f.is_thumbnail }).collect();
-    FilesAlong { files, stay }
-}
-
 /// Whether records name it as nothing but a thumbnail, and its bytes as they say; `None`: no record names it.
 fn named(conn: &Connection, sha256: &FileHash) -> Result<Option<(bool, Option<u64>)>> {
     let mut row = conn.prepare_cached("SELECT min(thumbnail), max(size) FROM file_ref WHERE sha256 = ?1")?;
     let (is_thumbnail, size): (Option<bool>, Option<i64>) = row.query_row([sha256.0], |r| Ok((r.get(0)?, r.get(1)?)))?;
     Ok(is_thumbnail.map(|t| (t, size.map(uint))))
-}
-
-fn named_and_whole(conn: &Connection, c: &Compartment) -> Result<Vec<Candidate>> {
-    let mut rows = conn.prepare_cached(
-        "SELECT f.sha256, f.size, max(n.thumbnail) FROM file f JOIN file_ref n ON n.sha256 = f.sha256 WHERE f.whole GROUP BY f.sha256",
-    )?;
-    let rows = rows.query_map([], |r| {
-        let file = FileId { compartment: c.clone(), sha256: FileHash(r.get(0)?) };
-        Ok(Candidate { file, size: uint(r.get(1)?), is_thumbnail: r.get(2)?, held: None::<Bitmap>, state_only: false })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

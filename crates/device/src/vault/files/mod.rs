@@ -4,6 +4,7 @@ mod attach;
 mod carry;
 mod chunks;
 mod draft;
+mod packed;
 mod plan;
 mod states;
 
@@ -25,8 +26,9 @@ use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
 pub use attach::{Attached, Attachment, KeptFile};
-pub use carry::{Brought, FileAlong, FilesAlong};
+pub use carry::Brought;
 pub use chunks::Put;
+pub use packed::{FileAlong, FilesAlong};
 pub use plan::{FilePlan, WantedFile};
 pub use states::{FileState, FilesAtHq};
 
