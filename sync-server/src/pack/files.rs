@@ -9,6 +9,7 @@ use daftar_wire::limits::FILE_EXCHANGE_FILES_MAX;
 use daftar_wire::message::{Answer, Ask};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::thumbnails::Named;
 use super::{Asked, To, Told, WAITING};
 use crate::error::{Error, Result};
 use crate::hq::Headquarters;
@@ -24,8 +25,15 @@ pub(super) struct Files {
     pub(super) parts: u64,
 }
 
-/// Takes what is left of a question, and sends what it wants.
-pub(super) async fn take(service: &Arc<Service>, to: &To<'_>, asked: Asked, answers: &Sender<Answer>, told: Told<'_>) -> Result<Files> {
+/// Takes what is left of a question, and sends what it wants behind the thumbnails of the records that its answer brings.
+pub(super) async fn take(
+    service: &Arc<Service>,
+    to: &To<'_>,
+    asked: Asked,
+    named: Named,
+    answers: &Sender<Answer>,
+    told: Told<'_>,
+) -> Result<Files> {
     let (asks, questions) = channel(WAITING);
     let (said, heard) = channel(WAITING);
     // What he may read is sent, whoever else is named.
@@ -33,7 +41,7 @@ pub(super) async fn take(service: &Arc<Service>, to: &To<'_>, asked: Asked, answ
     let hq = service.hq().clone();
     let asking = Asking { hq: hq.clone(), room: to.room, asks, offered: HashSet::new(), wanted: HashSet::new() };
     let (offered, done, heard) = tokio::join!(
-        asking.ask_all(asked, told),
+        asking.ask_all(asked, named, told),
         async {
             let done = service.exchange_files(to.device, questions, &said, Road::Pack).await;
             drop(said);
@@ -62,7 +70,14 @@ struct Asking {
 
 impl Asking {
     /// All of them, as far as the answer has room for what they want. What was offered.
-    async fn ask_all(mut self, mut asked: Asked, told: Told<'_>) -> Result<HashSet<FileId>> {
+    async fn ask_all(mut self, mut asked: Asked, named: Named, told: Told<'_>) -> Result<HashSet<FileId>> {
+        let (hq, room) = (self.hq.clone(), self.room);
+        let (unasked, left) = blocking(move || named.fitting(&hq, room)).await?;
+        self.room = left;
+        for file in unasked {
+            self.wanted.insert(file.clone());
+            self.say(FileAsk::Want { file, held: None, chunks_max: 1 }).await;
+        }
         loop {
             let (back, next) = asked.read_on(told).await?;
             asked = back;

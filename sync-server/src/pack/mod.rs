@@ -3,6 +3,7 @@
 
 mod file;
 mod files;
+mod thumbnails;
 
 use std::fs::File;
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::store::people::{self, Device};
 
 use file::{Made, Written};
 use files::Files;
+use thumbnails::Named;
 
 pub use daftar_wire::limits::PACK_FILES_BYTES_MAX;
 
@@ -112,7 +114,7 @@ async fn said_and_done(
 ) -> Result<(Exchanged, Files)> {
     let (asks, questions) = channel(WAITING);
     let (exchanged, heard) = channel(WAITING);
-    let (asking, done, end) = tokio::join!(
+    let (asking, done, (end, named)) = tokio::join!(
         asked.ask_all(hello, asks, told),
         async {
             let done = service.exchange(to.device, questions, &exchanged, Road::Pack).await;
@@ -123,24 +125,27 @@ async fn said_and_done(
     );
     let (asked, done) = (asking?, done?);
     // Behind the records, and whatever became of them: the answer ends when this is answered too.
-    let files = files::take(service, to, asked, &answers, told).await?;
+    let files = files::take(service, to, asked, named, &answers, told).await?;
     if let Some(end) = end {
         let _ = answers.send(end).await;
     }
     Ok((done, files))
 }
 
-/// Passes on what is said, but for its end.
-async fn until_end(mut heard: Receiver<Answer>, answers: &Sender<Answer>) -> Option<Answer> {
-    let mut end = None;
+/// Passes on what is said, but for its end; and which thumbnails its records name.
+async fn until_end(mut heard: Receiver<Answer>, answers: &Sender<Answer>) -> (Option<Answer>, Named) {
+    let (mut end, mut named) = (None, Named::default());
     while let Some(answer) = heard.recv().await {
         if matches!(answer, Answer::End(_)) {
             end = Some(answer);
-        } else if answers.send(answer).await.is_err() {
-            return None;
+            continue;
+        }
+        named.hear(&answer);
+        if answers.send(answer).await.is_err() {
+            return (None, named);
         }
     }
-    end
+    (end, named)
 }
 
 /// Checks the signature over the whole file by the key of the device that says to have written it.

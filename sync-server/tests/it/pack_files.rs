@@ -2,15 +2,20 @@
 //! answered to the one officer who asked.
 
 use daftar_core::authorize::Role;
+use daftar_core::change::{Op, Payload};
 use daftar_core::compartment::Agency;
+use daftar_core::ids::RecordId;
+use daftar_core::record::FILES;
+use daftar_core::value::{ElementKey, Path, Value};
+use daftar_wire::change::Entry;
 use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId};
-use daftar_wire::limits::FILE_CHUNK_BYTES;
+use daftar_wire::limits::{FILE_CHUNK_BYTES, THUMBNAIL_BYTES_MAX};
 use daftar_wire::message::{Answer, Ask};
 use daftar_wire::sign::verifying_key;
 
 use crate::files::{Photo, said};
 use crate::packs::{Stick, mine, segment};
-use crate::support::{Device, World, end};
+use crate::support::{Device, NOW_MS, World, end, random, segments};
 
 const TEAM: &str = "team/imt-1";
 
@@ -190,4 +195,51 @@ async fn an_answer_with_little_room_brings_a_file_in_parts_and_the_next_question
     assert_eq!(came, [vec![0, 1], vec![2, 3], vec![4]]);
     stick.ask_within(&world, &with_files(&world, &b, Vec::new(), &[small.want(), large.want()]), 0).await.expect("taken");
     assert!(words(&stick.said(&b)).is_empty(), "without room no file is spoken of");
+}
+
+#[tokio::test]
+async fn an_answer_brings_the_thumbnails_of_its_records_unasked_the_smallest_first_and_no_other_file() {
+    let world = World::new();
+    let (mut a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let photos: Vec<Photo> = (0..3).map(|n| Photo::new(TEAM, n, 70_000)).collect();
+    // The last is no thumbnail, whatever the record calls it, and of one headquarters has heard only by name.
+    let sizes = [900, 300, 600, usize::try_from(THUMBNAIL_BYTES_MAX).expect("small") + 1];
+    let small: Vec<Photo> = (0..).zip(sizes).map(|(n, size)| Photo::new(TEAM, 100 + n, size)).collect();
+    let unsent = Photo::new(TEAM, 99, 10);
+    let thumbnails: Vec<&Photo> = small.iter().chain([&unsent]).collect();
+    let records: Vec<Entry> = thumbnails
+        .iter()
+        .enumerate()
+        .map(|(n, thumbnail)| {
+            let at = |number| Path::Element(FILES, ElementKey::Given(1), number);
+            let bytes = |photo: &Photo| Value::Bytes(photo.manifest.file.sha256.0.to_vec());
+            let set = [(at(2), bytes(&photos[n % 3])), (at(8), bytes(thumbnail))].into();
+            let header = a.header(RecordId::new(NOW_MS, random()), Op::Create, Vec::new());
+            Entry::write(&header, &Payload { set, reason: None }, [0; 32]).expect("a small change")
+        })
+        .collect();
+    let brought = a.segment(TEAM, records).write().expect("a segment");
+    world.exchange(&a, a.hello(), &[brought]).await;
+    for photo in photos.iter().chain(&small) {
+        said(&world, &a, &photo.brought(&[0])).await;
+    }
+    let (stick, stream) = (Stick::new(), a.stream(TEAM));
+    let came = |answer: &[Answer]| -> Vec<FileId> {
+        assert!(segments(answer, TEAM).iter().any(|s| s.stream == stream), "the records come, whatever room there is for files");
+        let words = words(answer).into_iter();
+        words.filter_map(|w| if let FileAnswer::Chunk(chunk) = w { Some(chunk.file) } else { None }).collect()
+    };
+    let id = |n: usize| small[n].manifest.file.clone();
+    let question = with_files(&world, &b, Vec::new(), &[]);
+    for (room, all) in [(u64::MAX, vec![id(1), id(2), id(0)]), (1_000, vec![id(1), id(2)]), (299, vec![])] {
+        stick.ask_within(&world, &question, room).await.expect("taken");
+        assert_eq!(came(&stick.said(&b)), all, "in {room} bytes");
+    }
+    // What was asked for too comes once, and what else was asked for behind it.
+    let asking = with_files(&world, &b, Vec::new(), &[small[0].want(), photos[2].want()]);
+    stick.ask(&world, &asking).await.expect("taken");
+    assert_eq!(came(&stick.said(&b)), [id(1), id(2), id(0), photos[2].manifest.file.clone()]);
+    let other = world.device("c", "imt-2").await;
+    stick.ask(&world, &with_files(&world, &other, Vec::new(), &[])).await.expect("taken");
+    assert!(words(&stick.said(&other)).is_empty(), "whoever is told no record is told no thumbnail");
 }

@@ -6,6 +6,9 @@ use super::{ElementField, FILES, Kind, field};
 use crate::ids::FileHash;
 use crate::value::{ElementKey, Path, Value};
 
+/// The field of an element of `FILES` that names its thumbnail.
+const THUMBNAIL: u32 = 8;
+
 /// What a file is to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileRole {
@@ -66,6 +69,15 @@ pub fn files(kind: Kind, fields: &BTreeMap<Path, Value>, shown: &[ElementKey], i
     all
 }
 
+/// The thumbnails that these fields of a record or of a change name, whether their elements are shown or not.
+pub fn thumbnails(kind: Kind, fields: &BTreeMap<Path, Value>) -> impl Iterator<Item = FileHash> + '_ {
+    let has_files = field(kind, FILES).is_some_and(|f| f.name == "files");
+    fields
+        .iter()
+        .filter(move |(path, _)| has_files && matches!(path, Path::Element(FILES, _, THUMBNAIL)))
+        .filter_map(|(_, value)| hash(value))
+}
+
 fn element(fields: &BTreeMap<Path, Value>, key: &ElementKey) -> Option<FileRef> {
     let at = |number| fields.get(&Path::Element(FILES, key.clone(), number));
     let text = |number| if let Some(Value::Text(t)) = at(number) { Some(t.clone()).filter(|t| !t.is_empty()) } else { None };
@@ -75,7 +87,7 @@ fn element(fields: &BTreeMap<Path, Value>, key: &ElementKey) -> Option<FileRef> 
         media_type: text(4),
         size_bytes: int(5).and_then(|n| u64::try_from(n).ok()),
         taken_ms: int(6),
-        thumbnail: at(8).and_then(hash),
+        thumbnail: at(THUMBNAIL).and_then(hash),
         caption: text(9),
         ..FileRef::new(at(2).and_then(hash)?, FileRole::Original)
     })
@@ -125,6 +137,8 @@ mod tests {
             "in the order shown, what is no hash left out"
         );
         assert_eq!((found[0].size_bytes, found[0].thumbnail), (Some(9), Some(FileHash([8; 32]))));
+        assert_eq!(thumbnails(Kind::Inspection, &fields).map(|t| t.0[0]).collect::<Vec<_>>(), [8, 8]);
         assert!(files(Kind::Officer, &fields, &keys, &|_| true).is_empty(), "a kind without a list of files has none");
+        assert_eq!(thumbnails(Kind::Officer, &fields).count(), 0);
     }
 }

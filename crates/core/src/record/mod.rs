@@ -12,7 +12,7 @@ mod summary;
 pub mod surveillance_note;
 mod view;
 
-pub use files::{FileRef, FileRole, files};
+pub use files::{FileRef, FileRole, files, thumbnails};
 pub use schema::{FILE, FILES, Field, PLACE, Shape};
 pub use summary::{Summary, searchable, summary};
 pub use view::View;

@@ -196,7 +196,10 @@ impl FilesIn {
         let state = match store.brought(manifest, self.is_by_hq())? {
             Brought::Here => State::Here,
             Brought::Unwanted => {
-                self.refuse("not_wanted");
+                // Headquarters sends thumbnails unasked, also of a photo that another change took away again.
+                if !self.is_by_hq() {
+                    self.refuse("not_wanted");
+                }
                 State::Refused
             }
             Brought::Lacking => match store.begin_file(manifest) {

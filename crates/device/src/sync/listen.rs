@@ -122,6 +122,8 @@ struct Listener<'a> {
     refused: Vec<Refused>,
     /// What takes files; with it while one is taken.
     files: Option<FilesIn>,
+    /// Records came that may not be written yet.
+    unsettled: bool,
 }
 
 impl<'a> Listener<'a> {
@@ -138,6 +140,7 @@ impl<'a> Listener<'a> {
             end: None,
             refused: Vec::new(),
             files: Some(FilesIn::new(Bringer::Headquarters { is_news: road.is_news() })),
+            unsettled: false,
         })
     }
 
@@ -157,7 +160,10 @@ impl<'a> Listener<'a> {
                         blocking(self.store, |s| s.set_confirmed(&[])).await?;
                     }
                 },
-                Step::Page(compartment, items) => self.writers.page(compartment, items).await,
+                Step::Page(compartment, items) => {
+                    self.unsettled = true;
+                    self.writers.page(compartment, items).await;
+                }
                 Step::Granted(compartment, access) => blocking(self.store, move |s| s.grant_notice(&compartment, access)).await?,
                 Step::Want(stream, from) => self.writers.want(stream, from).await,
                 Step::Refused(stream, reason) => {
@@ -173,7 +179,10 @@ impl<'a> Listener<'a> {
                     self.identity.forked.insert(stream);
                 }
                 Step::NewEpoch(epoch) => self.epoch(epoch).await?,
-                Step::Loose(segment) => self.writers.loose(segment).await,
+                Step::Loose(segment) => {
+                    self.unsettled = true;
+                    self.writers.loose(segment).await;
+                }
                 Step::Revoked(revocation) => access::revoked(self.store, revocation).await?,
                 Step::Reopened(reopened) => {
                     access::reopened(self.store, reopened).await?;
@@ -236,6 +245,10 @@ impl<'a> Listener<'a> {
 
     /// A file's word is judged alone: whatever is wrong with it, the rest is heard.
     async fn file(&mut self, word: Vec<u8>) -> Result<(), SyncError> {
+        if std::mem::take(&mut self.unsettled) {
+            // It is taken because a record names it, and that may have come just before.
+            self.writers.settled().await;
+        }
         let Some(mut files) = self.files.take() else { return Ok(()) };
         let files = blocking(self.store, move |s| {
             match FileAnswer::read(&word) {

@@ -132,7 +132,11 @@ impl Session {
                 Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
             },
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
-            Answer::File(word) => steps.push(Step::File(word)),
+            Answer::File(word) => {
+                // It is behind the records that name it.
+                steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
+                steps.push(Step::File(word));
+            }
             Answer::End(end) => {
                 steps.extend(page.take().map(|(c, items, _)| Step::Page(c, items)));
                 steps.push(Step::Ended(end));

@@ -57,7 +57,7 @@ pub(super) fn end(after_ms: u64, cursors: Vec<Cursor>) -> Answer {
     Answer::End(End { time_ms: NOW_MS + after_ms, cursors, more: false })
 }
 
-fn feed_item(n: u64, item: &AppliedItem) -> Answer {
+pub(super) fn feed_item(n: u64, item: &AppliedItem) -> Answer {
     match &item.what {
         AppliedWhat::Segment(segment) => {
             Answer::Item(FeedItem { compartment: c(TEAM), from: n, n, chain: [n as u8; 8], segment: segment.clone() })

@@ -4,13 +4,14 @@
 use daftar_core::ids::{Epoch, FileHash};
 use daftar_wire::file::{Bitmap, FileAnswer, FileId};
 use daftar_wire::limits::FILE_CHUNK_BYTES;
+use daftar_wire::message::Answer;
 
 use super::carried::{forged, gift, told};
-use super::files::{attach, file, noise, read};
-use super::packs::{answer, read_bytes};
+use super::files::{attach, file, manifest, noise, png, read};
+use super::packs::{answer, end, feed_item, read_bytes};
 use super::peer::two;
 use super::share::given;
-use super::world::{Hq, Tablet, c, id, stop};
+use super::world::{Hq, Tablet, c, id, items, stop};
 
 const TEAM: &str = "team/imt-1";
 const TWO_CHUNKS: u64 = 2 * FILE_CHUNK_BYTES as u64;
@@ -134,4 +135,27 @@ fn what_is_held_of_a_file_only_headquarters_newest_word_says() {
     assert_eq!(lacking(), [0, 2, 4], "another device does not say what headquarters holds");
     let states = b.store.file_states(&c(TEAM), &id(1)).expect("read");
     assert_eq!(states[0].at_hq_ms, None, "and nothing of it is a receipt");
+}
+
+#[test]
+fn a_thumbnail_that_was_not_asked_for_is_taken_behind_the_record_that_names_it() {
+    let (hq, a, b) = two();
+    a.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    let thumbnail = attach(&a, 1, &png(1, 400)).expect("attached").file.thumbnail.expect("a picture");
+    let small = read(&a, &thumbnail).expect("here");
+    let (made_of, chunks) = manifest(&small);
+    let (unnamed, unnamed_chunks) = manifest(b"a thumbnail that no record names any more");
+    let mut said: Vec<Answer> = (1..).zip(items(&a.store, &c(TEAM))).map(|(n, item)| feed_item(n, &item)).collect();
+    let words = [
+        FileAnswer::Offer(unnamed),
+        FileAnswer::Chunk(unnamed_chunks[0].clone()),
+        FileAnswer::Offer(made_of),
+        FileAnswer::Chunk(chunks[0].clone()),
+    ];
+    said.extend(words.iter().map(|w| Answer::File(w.word())));
+    said.push(end(1, Vec::new()));
+    let got = read_bytes(&b.store, &answer(&hq, &b, 2, 1, &said).pack()).expect("read");
+    assert_eq!((got.received_changes, got.files_received, got.files_part, got.refused), (2, 0, 0, 0), "a thumbnail is not counted");
+    assert_eq!(read(&b, &thumbnail).expect("here"), small);
+    assert_eq!(b.store.file_states(&c(TEAM), &id(1)).expect("read")[0].thumbnail, Some(thumbnail));
 }
