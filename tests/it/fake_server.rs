@@ -18,6 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::released::copy;
+
 /// How the fake server answers a sync.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Lie {
@@ -220,7 +222,7 @@ fn whatever_a_server_answers_only_a_signed_receipt_of_our_chain_clears_the_queue
     assert!(waiting > 5, "{waiting} changes wait");
     let lies = [Lie::EndWithoutReceipt, Lie::Nothing, Lie::Portal, Lie::Redirect, Lie::ReceiptOfAnother, Lie::ReceiptOfAnotherChain];
     let statuses = [201, 204, 206, 301, 307, 400, 401, 403, 404, 405, 408, 409, 410, 413, 418, 425, 429, 451, 500, 502, 503, 504, 511, 599];
-    for lie in lies.into_iter().chain(statuses.map(Lie::Status)) {
+    let hear = |device: &Device, lie: Lie| {
         *fake.lie.lock().expect("no one panics with the lie") = lie;
         let out = device.run(&["sync", "--json"]);
         let status = device.json(&["status"]);
@@ -230,6 +232,16 @@ fn whatever_a_server_answers_only_a_signed_receipt_of_our_chain_clears_the_queue
         if matches!(lie, Lie::Portal | Lie::Redirect) {
             assert_eq!(daftar_tests::json(&out)["error"]["code"], "portal");
         }
+    };
+    // Each to a home of its own: after an exchange that was cut a device waits some seconds for what the server says to hold of its work.
+    for (n, lie) in lies.into_iter().chain(statuses.map(Lie::Status)).enumerate() {
+        let fresh = Device::new(dir.path(), &format!("copy-{n}"));
+        copy(&device.home, &fresh.home, &[]);
+        hear(&fresh, lie);
+    }
+    // And one after the other to the same.
+    for lie in [Lie::Redirect, Lie::ReceiptOfAnother, Lie::Status(204), Lie::EndWithoutReceipt] {
+        hear(&device, lie);
     }
     assert_eq!(device.json(&["verify"])["bad"].as_array().map(Vec::len), Some(0));
 }
