@@ -3,7 +3,7 @@
 //!
 //! `DAFTAR_GOLDEN_WRITE=1` makes those of this version if they are not there yet.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use daftar_tests::corpus;
@@ -13,10 +13,18 @@ use serde_json::{Value, json};
 
 use crate::exchange::{KINDS, digests};
 
-/// Where the devices of the frozen folders look for headquarters: below the ports that a system gives out by itself.
+/// Where the devices of the frozen folders look for headquarters: below the ports that a system gives out by itself. It stands in their
+/// keyrings, and no command gives a device another address, so it stays.
 const PORT: u16 = 18_431;
 const FOLDERS_BYTES_MAX: u64 = 1024 * 1024;
 const HOUR_MS: u64 = 3_600_000;
+
+/// The port, for one test of this machine at a time: others wait until the file is closed.
+fn port_alone() -> Option<File> {
+    // Where another user's file is in the way, there is no waiting.
+    let file = File::create(std::env::temp_dir().join("daftar-frozen-port.lock")).ok()?;
+    file.lock().ok().map(|()| file)
+}
 
 fn databases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/databases")
@@ -94,6 +102,7 @@ fn released() -> Vec<(tempfile::TempDir, Frozen, Server, Value)> {
 
 #[test]
 fn every_released_home_and_server_opens_with_all_that_it_held_and_they_still_work_together() {
+    let _alone = port_alone();
     for (dir, home, mut server, says) in released() {
         let now = home.says();
         for key in ["records", "files", "conflicts", "waiting", "digests"] {
