@@ -180,9 +180,13 @@ pub struct Held {
     pub digest: Digest,
 }
 
-/// What headquarters holds, from any process.
+/// What headquarters holds, from any process. A projection that cannot be opened, half made on a disk that fails or damaged, counts as one that
+/// is not there: the feeds can still be read.
 pub fn report(hq: &Headquarters) -> Result<Report> {
-    let tables = projection::fitting(&hq.folder.projection(), &hq.keys.database, &hq.life()?.epoch)?;
+    let tables = projection::fitting(&hq.folder.projection(), &hq.keys.database, &hq.life()?.epoch).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the projection cannot be opened");
+        None
+    });
     hq.store.read(|tx| {
         let (restored_ms, set_back_ms) = (meta::doubt(tx, meta::Doubt::Restored)?, meta::doubt(tx, meta::Doubt::SetBack)?);
         let mut report = Report { lag: 0, restored_ms, set_back_ms, compartments: Vec::new() };
