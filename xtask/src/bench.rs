@@ -36,8 +36,19 @@ pub fn soak(place: &Place, words: &[String]) -> Result<()> {
             kills(place, number.parse().context("--kills wants a number")?, Some(seed))
         }
         [flag, number] if flag == "--seeds" => sim::soak(place, number),
-        _ => bail!("soak takes --minutes N, --kills N [--seed S] or --seeds N"),
+        [flag] if flag == "--faults" => faults(place),
+        _ => bail!("soak takes --minutes N, --kills N [--seed S], --seeds N or --faults"),
     }
+}
+
+/// A failing disk at every write and sync of every workload, where the gate plays some.
+fn faults(place: &Place) -> Result<()> {
+    let began = Instant::now();
+    let mut command = place.cargo(&["test", "-p", "daftar-crash", "--test", "crash"]);
+    command.args(place.locked()).args(["--", "--nocapture", "faults::"]).env("DAFTAR_EVERY_PLACE", "1");
+    child::must(&mut command, "a failing disk at every place", Show::All)?;
+    say::done("faults", began.elapsed());
+    Ok(())
 }
 
 /// Real commands killed at random moments; the seed is printed first and last, and plays the same moments again.

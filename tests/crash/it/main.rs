@@ -7,6 +7,7 @@ mod faults;
 mod headquarters;
 mod hq_faults;
 mod migration;
+mod places;
 mod power;
 mod rot;
 mod table;
