@@ -300,3 +300,19 @@ fn a_device_that_is_locked_purges_nothing_that_a_restored_headquarters_may_lack(
     assert_eq!((done.waiting, held.lock().expect("no panic").names(&c(MOI)).1), (0, 1), "it came back");
     assert!(!is_there(dir.path(), &moi), "and then it goes");
 }
+
+#[test]
+fn what_is_taken_before_its_heads_are_said_again_fails_no_sync() {
+    let mut hq = Hq::new();
+    let (_dir, _, device) = hq.device();
+    let a = hq.enrol(&device, 1, &[TEAM, MOI]);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let store = unlock(&device, &a);
+    store.save(&stop_in(MOI, 1, "01 A 123 BC", "Yusupov")).expect("saved");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    store.suspect(&c(MOI)).expect("its heads are to be compared");
+    revoke(&hq, &held, 1, MOI);
+    // Whoever does not know the root is asked once more, for the same heads, when the compartment is gone.
+    let done = sync_store(&hq, &held, &store, Weather { forgets: true, ..Weather::default() }).expect("a whole link");
+    assert_eq!((done.waiting, store.compartments().contains(&c(MOI))), (0, false));
+}

@@ -163,15 +163,13 @@ impl<'a> Simulated<'a> {
             },
             Ask::End => {
                 let mut said: Vec<Answer> = std::mem::take(&mut request.notices).into_iter().map(Answer::Notice).collect();
+                said.extend((!held.revoked.is_empty()).then_some(Answer::Notice(Notice::NewEpoch { epoch: held.epoch })));
+                said.extend(held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))));
                 match &request.known {
-                    Some(known) => {
-                        said.extend((!held.revoked.is_empty()).then_some(Answer::Notice(Notice::NewEpoch { epoch: held.epoch })));
-                        said.extend(held.revoked.iter().cloned().map(|r| Answer::Notice(Notice::Revoked(r))));
-                        match request.officers.is_empty() {
-                            true => said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })),
-                            false => said.extend(held.close(&self.device, known, self.weather.skips)),
-                        }
-                    }
+                    Some(known) => match request.officers.is_empty() {
+                        true => said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false })),
+                        false => said.extend(held.close(&self.device, known, self.weather.skips)),
+                    },
                     None => {
                         said.push(Answer::Notice(Notice::RootUnknown));
                         said.push(Answer::End(End { time_ms: NOW_MS, cursors: Vec::new(), more: false }));
