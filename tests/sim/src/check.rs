@@ -110,7 +110,13 @@ impl World {
     pub fn check_queue(&mut self, t: usize) -> Checked {
         let store = self.tablet(t)?.unlocked_store()?;
         for c in self.tablets[t].open() {
+            let is_heard = self.tablets[t].disk.heard.get(&c).copied().unwrap_or(0) == self.hq.lives.lost();
             for waiting in store.unsent(&c)? {
+                if !is_heard {
+                    // Whoever has not heard that headquarters lost something goes by what it had.
+                    self.tablets[t].disk.receipted.remove(&waiting.stream);
+                    continue;
+                }
                 let held = waiting.from - 1;
                 let at_hq = self.hq.held(&waiting.stream)?;
                 hold!(held <= at_hq || self.tablets[t].is_forked(), "{c}: {held} changes are off the queue and headquarters has {at_hq}");
@@ -148,12 +154,12 @@ impl World {
         let store = self.tablet(t)?.unlocked_store()?;
         let label = self.tablets[t].label.clone();
         let readable = self.tablets[t].person().map(|p| self.policy.reads(&p.id)).unwrap_or_default();
-        hold!(store.closed().is_empty(), "{label}: {:?} stays closed", store.closed());
-        hold!(
-            store.compartments().into_iter().collect::<BTreeSet<_>>() == readable,
-            "{label}: open are {:?}, and not {readable:?}",
-            store.compartments()
-        );
+        // What was given and is lost to headquarters, or was taken while a lease had closed it, may be there still.
+        let left = self.left(t);
+        let closed: Vec<_> = store.closed().into_iter().filter(|c| !left.contains(c)).collect();
+        hold!(closed.is_empty(), "{label}: {closed:?} stays closed");
+        let there: BTreeSet<Compartment> = store.compartments().into_iter().filter(|c| readable.contains(c) || !left.contains(c)).collect();
+        hold!(there == readable, "{label}: open are {there:?}, and not {readable:?}");
         hold!(store.waiting()? == 0, "{label}: {} changes wait after a quiet exchange", store.waiting()?);
         for c in &readable {
             hold!(store.digest(c)? == self.hq.digest(c)?, "{label}: the digest of {c} is not headquarters'");
@@ -165,6 +171,10 @@ impl World {
                 all.into_iter().filter(|n| self.is_at_hq(n) && self.model.fact(n).is_some_and(|f| !f.is_poison)).collect();
             if thorough && !expected.is_empty() {
                 self.check_record(t, &c, &record)?;
+            }
+            if expected.is_empty() && self.tablets[t].may_lose.contains(&c) {
+                // Purged here, and since then lost to headquarters.
+                self.tablets[t].disk.held.remove(&(c.clone(), record));
             }
             // A record of which nothing counts is shown to nobody.
             if expected.iter().all(|n| self.reviews.contains(n)) {
@@ -252,16 +262,29 @@ impl World {
             at_hq.extend(counted.into_keys());
         }
         for tablet in self.tablets.iter().filter(|t| !t.is_forked()) {
-            let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n)).collect();
+            let locked = |n: &ChangeName| self.model.fact(n).is_some_and(|f| tablet.locked.values().any(|of| of.contains(&f.compartment)));
+            let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n) && !self.model.is_gone(n) && !locked(n)).collect();
             hold!(missing.is_empty(), "{}: acknowledged and not at headquarters: {missing:?}", tablet.label);
+            // Whatever headquarters lost came back from who holds it.
+            let sure = tablet.disk.held.iter().filter(|((c, _), _)| self.keeps(tablet, c));
+            let missing: Vec<_> =
+                sure.flat_map(|((c, _), names)| names.iter().filter(|n| !at_hq.contains(n)).map(move |n| (c, n))).collect();
+            hold!(missing.is_empty(), "{}: held there and not at headquarters: {missing:?}", tablet.label);
+        }
+        let away: BTreeSet<ChangeName> = self.lost.difference(&at_hq).copied().collect();
+        let away: Vec<_> = away.difference(&self.orphans(&away)).copied().collect();
+        hold!(away.is_empty(), "what headquarters had lost and devices held has not come back: {away:?}");
+        if !std::mem::take(&mut self.lost).is_empty() {
+            self.happened(Fault::CameBack);
         }
         (self.at_hq, self.reviews) = (at_hq, reviews);
         Ok(())
     }
 
-    /// A clone's changes may stand in two streams: under one name they are one change.
+    /// A clone's changes may stand in two streams: under one name they are one change. A headquarters that was put back takes any device
+    /// for a clone.
     fn may_be_twice(&self, name: &ChangeName) -> bool {
-        self.model.fact(name).is_some_and(|f| self.tablets.iter().any(|t| t.was_copied && t.id == f.device))
+        self.hq.lives.set_back > 0 || self.model.fact(name).is_some_and(|f| self.tablets.iter().any(|t| t.was_copied && t.id == f.device))
     }
 }
 

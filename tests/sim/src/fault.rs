@@ -101,13 +101,23 @@ pub enum Fault {
     LeaseRenewed,
     /// A save where reading was closed.
     Captured,
+    /// Headquarters restored from a backup.
+    Restored,
+    /// An exchange with a restored headquarters that nobody had confirmed.
+    UploadsOnly,
+    /// A copy of headquarters' folder put back.
+    SetBack,
+    /// Headquarters that noticed it, and began a new epoch by itself.
+    SetBackNoticed,
+    /// What headquarters had lost came back from who held it.
+    CameBack,
     /// All devices quiet, everything compared.
     Quiet,
 }
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 50] = [
+    pub const ALL: [(Self, &'static str); 55] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),
@@ -157,6 +167,11 @@ impl Fault {
         (Self::LeaseEnded, "lease-ended"),
         (Self::LeaseRenewed, "lease-renewed"),
         (Self::Captured, "captured"),
+        (Self::Restored, "restored"),
+        (Self::UploadsOnly, "uploads-only"),
+        (Self::SetBack, "set-back"),
+        (Self::SetBackNoticed, "set-back-noticed"),
+        (Self::CameBack, "came-back"),
         (Self::Quiet, "quiet"),
     ];
 

@@ -22,6 +22,7 @@ use daftar_wire::stream::{StreamId, digest};
 
 use crate::broken::{Broken, Checked, hold};
 use crate::link::block_on;
+use crate::lives::Lives;
 
 const ADDRESS: &str = "127.0.0.1:8443";
 /// Bytes of entries that are read at once.
@@ -77,14 +78,27 @@ pub struct Hq {
     /// How far that clock is off, in milliseconds.
     pub skew_ms: i64,
     service: Option<Arc<Service>>,
+    /// Its backups and its folder's copies.
+    pub(crate) lives: Lives,
 }
 
 impl Hq {
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Founds it, with the sample's teams and operations.
     pub fn found(folder: &Path, now_ms: u64) -> Checked<Self> {
         let clock = Arc::new(FixedClock::at(now_ms));
         let hq = admin::found(&Folder::new(folder), ADDRESS, true, clock.clone())?;
-        Ok(Self { folder: folder.to_owned(), clock, skew_ms: 0, service: Some(Arc::new(Service::new(Arc::new(hq)))) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            clock,
+            skew_ms: 0,
+            service: Some(Arc::new(Service::new(Arc::new(hq)))),
+            lives: Lives::default(),
+        })
     }
 
     /// The service.
@@ -92,7 +106,7 @@ impl Hq {
         self.service.clone().expect("headquarters stands between two steps")
     }
 
-    fn hq(&self) -> Arc<Headquarters> {
+    pub(crate) fn hq(&self) -> Arc<Headquarters> {
         self.service().hq().clone()
     }
 
@@ -103,7 +117,13 @@ impl Hq {
 
     /// Ends the process and begins another one over the same folder.
     pub fn restart(&mut self) -> Checked {
+        self.stopped(|_, _| Ok(()))
+    }
+
+    /// Does something to the folder while no process serves it.
+    pub(crate) fn stopped(&mut self, act: impl FnOnce(&Path, Arc<FixedClock>) -> Checked) -> Checked {
         self.service = None;
+        act(&self.folder, self.clock.clone())?;
         let hq = Headquarters::open(Folder::new(&self.folder), self.clock.clone())?;
         self.service = Some(Arc::new(Service::new(Arc::new(hq))));
         Ok(())
@@ -152,6 +172,11 @@ impl Hq {
 
     /// Every change of a compartment's feed, in its order.
     pub fn feed(&self, c: &Compartment) -> Checked<Vec<Held>> {
+        self.feed_of(c, |_| true)
+    }
+
+    /// The changes of these devices in a compartment's feed.
+    pub(crate) fn feed_of(&self, c: &Compartment, whose: impl Fn(&DeviceId) -> bool) -> Checked<Vec<Held>> {
         let mut all = Vec::new();
         let mut at = 0;
         loop {
@@ -163,7 +188,9 @@ impl Hq {
             for entry in page {
                 hold!(entry.n == at + 1, "the feed of {c} goes from entry {at} to {}", entry.n);
                 at = entry.n;
-                if let feed::Kind::Segment { device, .. } = entry.kind {
+                if let feed::Kind::Segment { device, .. } = entry.kind
+                    && whose(&device)
+                {
                     let segment = Segment::read(&entry.bytes)?;
                     all.extend(segment.entries.into_iter().map(|entry| Held { name: entry.name(c), device, entry }));
                 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use daftar_core::compartment::Compartment;
+use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::OfficerId;
 
+use crate::broken::{Broken, Checked};
 use crate::hq::Person;
 
 /// What an officer may do in a compartment.
@@ -16,14 +17,19 @@ pub struct May {
     pub write: bool,
 }
 
+/// What each officer may do in one compartment.
+pub type Grants = BTreeMap<OfficerId, May>;
+
 /// Every grant of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     now: BTreeMap<(OfficerId, Compartment), May>,
     ever_wrote: BTreeSet<(OfficerId, Compartment)>,
+    ever_read: BTreeSet<(OfficerId, Compartment)>,
     touched: BTreeSet<(OfficerId, Compartment)>,
     revoked: BTreeSet<(OfficerId, Compartment)>,
     stopped: BTreeSet<(OfficerId, Compartment)>,
+    had: BTreeSet<(OfficerId, Compartment)>,
     acts: u64,
 }
 
@@ -49,10 +55,46 @@ impl Policy {
     pub fn revoke(&mut self, officer: OfficerId, c: &Compartment) {
         let key = (officer, c.clone());
         self.now.remove(&key);
+        self.had.remove(&key);
         self.touched.insert(key.clone());
         self.stopped.insert(key.clone());
         self.revoked.insert(key);
         self.acts += 1;
+    }
+
+    /// Headquarters came to another life, in which it knows other acts: what it has given in this compartment is this. Returns whose it is not
+    /// as it was.
+    pub fn relive(&mut self, c: &Compartment, given: &Grants) -> BTreeSet<OfficerId> {
+        let before: Grants = self.now.iter().filter(|((_, at), _)| at == c).map(|((o, _), may)| (*o, *may)).collect();
+        let changed: BTreeSet<OfficerId> = before.keys().chain(given.keys()).filter(|o| before.get(o) != given.get(o)).copied().collect();
+        for officer in &changed {
+            match given.get(officer) {
+                Some(may) => self.grant(*officer, c, *may),
+                None => self.forget(*officer, c),
+            }
+            let is_lost = given.get(officer).is_none_or(|may| !may.read) && before.get(officer).is_some_and(|may| may.read);
+            self.had.extend(is_lost.then(|| (*officer, c.clone())));
+        }
+        changed
+    }
+
+    /// What he had was given since the backup: he may write it no more, and nobody refused him.
+    fn forget(&mut self, officer: OfficerId, c: &Compartment) {
+        let key = (officer, c.clone());
+        self.now.remove(&key);
+        self.touched.insert(key.clone());
+        self.stopped.insert(key);
+        self.acts += 1;
+    }
+
+    /// What an earlier life of headquarters let him read, and this one neither gives nor refuses: his device goes by it until it hears otherwise.
+    pub fn had(&self, officer: &OfficerId) -> BTreeSet<Compartment> {
+        self.had.iter().filter(|(o, _)| o == officer).map(|(_, c)| c.clone()).collect()
+    }
+
+    /// Who was refused what he had, and given nothing there since.
+    pub fn refused(&self) -> BTreeSet<(OfficerId, Compartment)> {
+        self.revoked.iter().filter(|key| !self.now.contains_key(key)).cloned().collect()
     }
 
     fn put(&mut self, officer: OfficerId, c: &Compartment, may: May) {
@@ -60,6 +102,10 @@ impl Policy {
         if may.write {
             self.ever_wrote.insert(key.clone());
         }
+        if may.read {
+            self.ever_read.insert(key.clone());
+        }
+        self.had.remove(&key);
         self.now.insert(key, may);
     }
 
@@ -80,6 +126,11 @@ impl Policy {
     /// What he could write at some time: a device that has not heard of a revocation goes on, and hands in what was written.
     pub fn ever_wrote(&self, officer: &OfficerId) -> BTreeSet<Compartment> {
         self.ever_wrote.iter().filter(|(o, _)| o == officer).map(|(_, c)| c.clone()).collect()
+    }
+
+    /// What he could read at some time: until a device has heard otherwise it hands in what another life of headquarters had of others.
+    pub fn ever_read(&self, officer: &OfficerId) -> BTreeSet<Compartment> {
+        self.ever_read.iter().filter(|(o, _)| o == officer).map(|(_, c)| c.clone()).collect()
     }
 
     /// Whether a grant or a revocation ever followed what his role brought there.
@@ -111,4 +162,14 @@ impl Policy {
     pub fn acts(&self) -> u64 {
         self.acts
     }
+}
+
+/// Every compartment in which officers of this world may be given something.
+pub fn compartments() -> Checked<BTreeSet<Compartment>> {
+    let mut names = vec!["operation/op-qorachiroq".to_owned(), "operation/op-shamol".to_owned()];
+    for team in ["imt-1", "imt-2", "imt-3"] {
+        names.push(format!("team/{team}"));
+        names.extend(Agency::ALL.iter().map(|a| format!("agency/{}/{team}", a.code())));
+    }
+    names.iter().map(|n| n.parse().map_err(|e| Broken(format!("`{n}`: {e}")))).collect()
 }

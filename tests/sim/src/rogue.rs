@@ -30,6 +30,8 @@ pub struct Rogue {
     signing: SigningKey,
     incarnation: Incarnation,
     streams: BTreeMap<Compartment, (u64, Head)>,
+    /// What it sent, each segment by its first number.
+    sent: BTreeMap<Compartment, BTreeMap<u64, Vec<u8>>>,
     /// Creates whose amendment was sent before them.
     pub owed: Vec<(Compartment, Entry)>,
 }
@@ -49,7 +51,15 @@ impl Rogue {
             officer_sealing: [8; 32],
         })?;
         let row = hq.device(&answer.device)?;
-        Ok(Self { person, row, signing, incarnation: Incarnation(rng.bytes()), streams: BTreeMap::new(), owed: Vec::new() })
+        Ok(Self {
+            person,
+            row,
+            signing,
+            incarnation: Incarnation(rng.bytes()),
+            streams: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            owed: Vec::new(),
+        })
     }
 
     /// Its identity.
@@ -81,9 +91,13 @@ impl Rogue {
         Entry { header: write_header(header), body: Body::Whole { payload: vec![0xff, 0x00, 0x13], salt: own_salt } }
     }
 
+    fn stream(&self, c: &Compartment) -> StreamId {
+        StreamId { compartment: c.clone(), device: self.row.id, incarnation: self.incarnation }
+    }
+
     /// Puts these changes at its stream's end and sends them; says what was answered.
     pub fn send(&mut self, hq: &Hq, c: &Compartment, entries: Vec<Entry>, rng: &mut Rng) -> Checked<Vec<Answer>> {
-        let stream = StreamId { compartment: c.clone(), device: self.row.id, incarnation: self.incarnation };
+        let stream = self.stream(c);
         let (n, before) = self.streams.get(c).copied().unwrap_or((0, stream.start()));
         let (first, seed) = (n + 1, rng.bytes());
         debug_assert_ne!(salt(&seed, 0), [0; 32]);
@@ -93,7 +107,26 @@ impl Rogue {
         segment.heads.push(SignedHead { n: last, sig: sign_head(&self.signing, &segment.stream, last, &head) });
         let bytes = segment.write()?;
         self.streams.insert(c.clone(), (last, head));
-        self.say(hq, vec![bytes])
+        self.sent.entry(c.clone()).or_default().insert(first, bytes);
+        self.bring(hq, c)
+    }
+
+    /// Sends all that headquarters lacks of its stream there: it may have been restored.
+    fn bring(&self, hq: &Hq, c: &Compartment) -> Checked<Vec<Answer>> {
+        let held = hq.held(&self.stream(c))?;
+        let sent = self.sent.get(c).into_iter().flatten();
+        let from = sent.clone().map(|(first, _)| *first).filter(|first| *first <= held + 1).max();
+        self.say(hq, sent.filter(|(first, _)| Some(**first) >= from).map(|(_, bytes)| bytes.clone()).collect())
+    }
+
+    /// Sends again whatever headquarters lacks.
+    pub fn bring_all(&self, hq: &Hq) -> Checked {
+        for (c, (n, _)) in &self.streams {
+            if hq.held(&self.stream(c))? < *n {
+                self.bring(hq, c)?;
+            }
+        }
+        Ok(())
     }
 
     fn say(&self, hq: &Hq, segments: Vec<Vec<u8>>) -> Checked<Vec<Answer>> {

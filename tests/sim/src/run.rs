@@ -68,6 +68,7 @@ pub fn live(world: &mut World) -> Checked {
 pub fn quiet(world: &mut World, thorough: bool) -> Checked {
     world.tablets.iter_mut().for_each(|t| t.away = 0);
     world.warp.0 = 0;
+    steps::life::settle(world)?;
     each_officer(world, |world, t| steps::sync::sync(world, t, Plan::Clean))?;
     world.check_hq()?;
     let one = world.rng.place(world.tablets.len());

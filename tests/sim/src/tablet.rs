@@ -14,6 +14,7 @@ use daftar_device::{Device, Store};
 use daftar_wire::stream::StreamId;
 
 use crate::broken::{Broken, Checked};
+use crate::folder::copy;
 use crate::hq::{Hq, Person};
 
 /// Everybody's PIN.
@@ -46,6 +47,8 @@ pub struct Remembered {
     pub stamps: BTreeMap<Compartment, Stamp>,
     /// How far each own stream was receipted.
     pub receipted: BTreeMap<StreamId, u64>,
+    /// How often headquarters had been restored or put back when an exchange of each compartment last finished.
+    pub heard: BTreeMap<Compartment, u64>,
     /// Each officer's last contact that finished.
     pub contacts: BTreeMap<OfficerId, Contact>,
 }
@@ -95,6 +98,8 @@ pub struct Tablet {
     pub ran_to_ms: u64,
     /// Compartments that it may purge or fetch anew: an officer was given or refused something there since the last quiet point.
     pub may_lose: BTreeSet<Compartment>,
+    /// What each officer has there, closed to him for good, of what headquarters may have lost: it keeps that until it is given to him again.
+    pub locked: BTreeMap<OfficerId, BTreeSet<Compartment>>,
     /// A copy of its folder, taken earlier.
     pub backup: Option<(PathBuf, Remembered)>,
     /// Generations of its folder so far.
@@ -125,6 +130,7 @@ impl Tablet {
             was_copied: false,
             ran_to_ms: now_ms,
             may_lose: BTreeSet::new(),
+            locked: BTreeMap::new(),
             backup: None,
             copies: 0,
         })
@@ -256,22 +262,8 @@ impl Tablet {
             backup: None,
             ran_to_ms: now_ms,
             may_lose: self.may_lose.clone(),
+            locked: self.locked.clone(),
             ..*self
         })
     }
-}
-
-/// Copies a folder, all but the shared memory of SQLite, which no other process has.
-fn copy(from: &Path, to: &Path) -> Checked {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (path, name) = (entry.path(), entry.file_name());
-        if path.is_dir() {
-            copy(&path, &to.join(name))?;
-        } else if !name.to_string_lossy().ends_with("-shm") {
-            fs::copy(&path, to.join(name))?;
-        }
-    }
-    Ok(())
 }

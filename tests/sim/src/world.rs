@@ -85,6 +85,8 @@ pub struct World {
     pub reviews: BTreeSet<daftar_core::ids::ChangeName>,
     /// Record numbers that were given.
     pub numbers: BTreeSet<(daftar_core::compartment::Compartment, String)>,
+    /// Changes that headquarters lost and that are to come back from whoever holds them.
+    pub lost: BTreeSet<daftar_core::ids::ChangeName>,
     /// Counts clones.
     pub clones: usize,
     expected: BTreeSet<&'static str>,
@@ -127,6 +129,7 @@ impl World {
             at_hq: BTreeSet::new(),
             reviews: BTreeSet::new(),
             numbers: BTreeSet::new(),
+            lost: BTreeSet::new(),
             clones: 0,
             expected: BTreeSet::new(),
             folder,

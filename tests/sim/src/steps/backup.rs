@@ -47,6 +47,8 @@ pub fn put_back(world: &mut World, t: usize) -> Checked {
     tablet.was_copied = true;
     tablet.doubt_leases();
     gone.iter().for_each(|name| world.model.lose(*name));
+    let orphans = world.orphans(&world.lost);
+    orphans.into_iter().for_each(|name| world.model.lose(name));
     world.happened(Fault::PutBack);
     world.say(t, &format!("is put back, {} saves went with the disk", gone.len()));
     Ok(())

@@ -1,4 +1,4 @@
-//! Headquarters' machine: restarts, and a clock that is wrong. Never touches its folder.
+//! Headquarters' machine: restarts, and a clock that is wrong. Never touches its folder: `life` does.
 
 use crate::broken::Checked;
 use crate::fault::Fault;

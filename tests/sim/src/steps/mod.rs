@@ -6,6 +6,7 @@ mod clock;
 mod element;
 mod form;
 mod hq;
+pub mod life;
 mod person;
 mod policy;
 mod process;
@@ -68,10 +69,20 @@ pub enum Step {
     ServerRestart,
     /// Headquarters' clock jumps.
     ServerClock,
+    /// Headquarters is backed up.
+    ServerBackup,
+    /// It is restored from its backup.
+    Restore,
+    /// An administrator confirms that.
+    Confirm,
+    /// A copy of its folder is taken.
+    ServerCopy,
+    /// The copy is put back.
+    SetBack,
 }
 
 /// Every step with its weight: how often it comes beside the others that are possible.
-const ALL: [(Step, u64); 23] = [
+const ALL: [(Step, u64); 28] = [
     (Step::Create, 160),
     (Step::Amend, 200),
     (Step::Element, 90),
@@ -95,6 +106,11 @@ const ALL: [(Step, u64); 23] = [
     (Step::Revoke, 5),
     (Step::ServerRestart, 8),
     (Step::ServerClock, 3),
+    (Step::ServerBackup, 4),
+    (Step::Restore, 2),
+    (Step::Confirm, 20),
+    (Step::ServerCopy, 2),
+    (Step::SetBack, 1),
 ];
 
 impl Step {
@@ -109,6 +125,11 @@ impl Step {
             Self::Kill => true,
             Self::Sync => sync::can(world, t),
             Self::Grant | Self::Revoke | Self::Clock | Self::Rogue | Self::ServerRestart | Self::ServerClock => true,
+            Self::ServerBackup => true,
+            Self::Restore => life::can_restore(world),
+            Self::Confirm => life::can_confirm(world),
+            Self::ServerCopy => life::can_copy(world),
+            Self::SetBack => life::can_set_back(world),
             Self::Absence => absence::can(world, t),
             Self::Backup => backup::can_take(world, t),
             Self::PutBack => backup::can_put_back(world, t),
@@ -141,6 +162,11 @@ impl Step {
             Self::Revoke => policy::revoke(world, t),
             Self::ServerRestart => hq::restart(world, t),
             Self::ServerClock => hq::clock(world, t),
+            Self::ServerBackup => life::back_up(world, t),
+            Self::Restore => life::restore(world, t),
+            Self::Confirm => life::confirm(world, t),
+            Self::ServerCopy => life::copy(world, t),
+            Self::SetBack => life::set_back(world, t),
         }
     }
 }

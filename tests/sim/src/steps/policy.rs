@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use daftar_core::authorize::Grant;
-use daftar_core::compartment::{Agency, Compartment};
+use daftar_core::compartment::Compartment;
 
-use crate::broken::{Broken, Checked};
+use crate::broken::Checked;
 use crate::fault::Fault;
 use crate::hq::Person;
-use crate::policy::May;
+use crate::policy::{May, compartments};
 use crate::world::World;
 
 /// So many grants that a role brings are taken or narrowed at the same time: the teams must go on to meet.
@@ -26,7 +26,7 @@ fn officer(world: &mut World, t: usize) -> Option<Person> {
 pub fn grant(world: &mut World, t: usize) -> Checked {
     let Some(person) = officer(world, t) else { return Ok(()) };
     let may = May { read: true, write: world.rng.in_hundred(70) };
-    let wanted: Vec<Compartment> = all()?.into_iter().filter(|c| world.policy.may(&person.id, c) != Some(may)).collect();
+    let wanted: Vec<Compartment> = compartments()?.into_iter().filter(|c| world.policy.may(&person.id, c) != Some(may)).collect();
     let writes = |c: &Compartment| world.policy.may(&person.id, c).is_some_and(|may| may.write);
     let missing: Vec<Compartment> = person.may_write().into_iter().filter(|c| !writes(c)).collect();
     // What a role brings and was taken is given back sooner or later.
@@ -43,7 +43,7 @@ pub fn grant(world: &mut World, t: usize) -> Checked {
     };
     world.happened(fault);
     world.policy.grant(person.id, &c, may);
-    touched(world, &person, &c);
+    world.touched(&person.id, &c);
     let how = if may.write { "write" } else { "read" };
     world.say(t, &format!("{} is given {c} to {how}", person.handle));
     Ok(())
@@ -55,24 +55,15 @@ pub fn revoke(world: &mut World, t: usize) -> Checked {
     let by_role = person.may_write();
     let may_take = taken(world) < TAKEN_MAX;
     let has: Vec<Compartment> =
-        all()?.into_iter().filter(|c| world.policy.may(&person.id, c).is_some() && (may_take || !by_role.contains(c))).collect();
+        compartments()?.into_iter().filter(|c| world.policy.may(&person.id, c).is_some() && (may_take || !by_role.contains(c))).collect();
     let Some(c) = world.rng.pick(&has).cloned() else { return Ok(()) };
     let unsent = unsent(world, &person, &c)?;
     world.hq.revoke(&person, &c)?;
     world.happened(if unsent > 0 { Fault::RevokedUnsent } else { Fault::Revoked });
     world.policy.revoke(person.id, &c);
-    touched(world, &person, &c);
+    world.touched(&person.id, &c);
     world.say(t, &format!("{} has {c} no more, {unsent} changes are unsent", person.handle));
     Ok(())
-}
-
-/// A device on which he is enrolled may purge the compartment now, or fetch it from its beginning.
-fn touched(world: &mut World, person: &Person, c: &Compartment) {
-    for tablet in world.tablets.iter_mut().filter(|t| t.people.contains(person)) {
-        tablet.may_lose.insert(c.clone());
-        // With the file goes the stamp after which its next one comes.
-        tablet.disk.stamps.remove(c);
-    }
 }
 
 /// Grants by role that are taken now, or are to read alone.
@@ -90,14 +81,4 @@ fn unsent(world: &World, person: &Person, c: &Compartment) -> Checked<usize> {
     let at_hq = world.hq.counted(c)?;
     let is_his = |f: &&crate::model::Fact| f.compartment == *c && f.author == person.id;
     Ok(world.model.facts().filter(is_his).filter(|f| !at_hq.contains_key(&f.name) && !world.model.is_gone(&f.name)).count())
-}
-
-/// Every compartment in which officers of this world may be given something.
-fn all() -> Checked<BTreeSet<Compartment>> {
-    let mut names = vec!["operation/op-qorachiroq".to_owned(), "operation/op-shamol".to_owned()];
-    for team in ["imt-1", "imt-2", "imt-3"] {
-        names.push(format!("team/{team}"));
-        names.extend(Agency::ALL.iter().map(|a| format!("agency/{}/{team}", a.code())));
-    }
-    names.iter().map(|n| n.parse().map_err(|e| Broken(format!("`{n}`: {e}")))).collect()
 }

@@ -40,7 +40,9 @@ fn fact(c: &Compartment, header: &Header, name: ChangeName, set: BTreeMap<Path, 
 fn send(world: &mut World, c: &Compartment, entries: Vec<Entry>, what: &str) -> Checked {
     let names: Vec<String> = entries.iter().map(|e| short(&e.name(c).0)).collect();
     let count = entries.len();
+    world.expect_unaware();
     let answers = world.rogue.send(&world.hq, c, entries, &mut world.rng)?;
+    world.follow_life()?;
     let receipted = answers.iter().any(|a| matches!(a, Answer::Receipt(_) | Answer::Short(_)));
     hold!(receipted, "the rogue's {what} was not receipted: {count} changes");
     world.trace.say(format!("{:05} rogue sends {what} {}", world.steps, names.join(" ")));

@@ -54,10 +54,9 @@ fn add(world: &mut World, t: usize, act: &Act, kind: Kind, saved: &Saved) -> Che
     let parents: BTreeSet<_> = act.parents.clone().unwrap_or_default().into_iter().collect();
     let mut set = act.set.clone();
     if let Some(number) = &saved.number {
-        hold!(
-            world.numbers.insert((act.compartment.clone(), number.clone())) || world.tablets[t].was_copied,
-            "number {number} is given twice"
-        );
+        // A headquarters that lost what it had may give a digit once more.
+        let may_be_twice = world.tablets[t].was_copied || world.hq.lives.lost() > 0;
+        hold!(world.numbers.insert((act.compartment.clone(), number.clone())) || may_be_twice, "number {number} is given twice");
         set.extend(field_named(kind, "number").map(|f| (Path::Field(f.number), Value::Text(number.clone()))));
     }
     hold!(world.model.fact(&saved.name).is_none(), "two acts have one name");
