@@ -227,7 +227,7 @@ def words_ahead(own: bytes) -> tuple[bytes, dict]:
         (8, {1: NOW_MS, 2: [(TEAM, EPOCH, [(8, 9)], b"\x0d" * 8, b"\x0e" * 32)], 3: True}),
     ]
     data, listed = frames(said)
-    listed[1]["content"] = "file:python-segment.bin"
+    listed[1]["content"] = listed[2]["content"]["5"] = "file:python-segment.bin"
     listing = {"what": "frames", "about": words_ahead.__doc__, "server_key": public_key(SERVER_KEY).hex(), "epoch": EPOCH.hex(), "frames": listed}
     return data, listing
 
