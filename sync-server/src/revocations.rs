@@ -1,9 +1,10 @@
 //! What was revoked, kept outside the database: a restored one must not open again what was closed since its backup.
 
-use daftar_core::change::Op;
+use daftar_core::change::{Change, Op};
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
+use daftar_core::record::reference::GrantView;
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::{Answer, FrameReader, Notice, Revocation};
 use daftar_wire::sign::{VerifyingKey, sign, verify};
@@ -121,6 +122,52 @@ fn read(line: &[u8]) -> Option<Revocation> {
         | Answer::File(_)
         | Answer::End(_) => None,
     }
+}
+
+/// Writes down what headquarters' own changes take, where it is not written down yet: a folder that was put back whole lost these lines too, and
+/// a restore after that must not open what a device has brought the word of.
+pub(crate) fn keep(hq: &Headquarters, place: &Place, changes: &[Change]) -> Result<()> {
+    let taking = |change: &&Change| change.payload.set.get(&Path::Field(24)) == Some(&Value::Bool(false));
+    let mut known = None;
+    for change in changes.iter().filter(taking) {
+        let (record, at_ms) = (change.header.record, change.header.stamp.ms);
+        let lines = match &known {
+            Some(lines) => lines,
+            None => known.insert(lines(hq)?),
+        };
+        match change.header.kind {
+            Kind::Grant => {
+                let officer = GrantView(&change.payload.set).officer().and_then(|o| o.try_into().ok()).map(OfficerId);
+                let is_known = |line: &Line, officer| matches!(line, Line::Revoked(r) if r.officer == officer && r.compartment == place.name && r.at_ms >= at_ms);
+                if let Some(officer) = officer.filter(|officer| !lines.iter().any(|line| is_known(line, *officer))) {
+                    self::record(hq, officer, &place.name, at_ms)?;
+                }
+            }
+            kind @ (Kind::Officer | Kind::Device) => {
+                let is_known = |line: &Line| matches!(line, Line::Inactive(i) if i.record == record && i.at_ms >= at_ms);
+                if !lines.iter().any(is_known) {
+                    record_inactive(hq, kind, record, at_ms)?;
+                }
+            }
+            Kind::Inspection
+            | Kind::Seizure
+            | Kind::Exhibit
+            | Kind::CustodyEvent
+            | Kind::SurveillanceNote
+            | Kind::JointOperation
+            | Kind::Shift
+            | Kind::Task
+            | Kind::Warning
+            | Kind::WatchlistEntry
+            | Kind::Asset
+            | Kind::Qualification
+            | Kind::Team
+            | Kind::Post
+            | Kind::CodeList
+            | Kind::Other(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Takes back every grant that stands and was last given before its officer's revocation there was written down, and dismisses and strikes

@@ -33,12 +33,18 @@ pub(super) fn bring_back(hq: &Headquarters, tx: &Connection, name: &Compartment)
 
 /// Carries changes that were appended to an older stream of headquarters into the tables, in their order.
 pub(super) fn follow(hq: &Headquarters, tx: &Connection, place: &Place, entries: &[Entry]) -> Result<()> {
-    let mut last = meta::stamp(tx)?;
-    for entry in entries {
-        let Ok(change) = entry.read(&place.name) else {
+    let read = |entry: &Entry| {
+        let change = entry.read(&place.name).ok();
+        if change.is_none() {
             tracing::error!(compartment = %place.name, "a change of headquarters cannot be read");
-            continue;
-        };
+        }
+        change
+    };
+    let changes: Vec<Change> = entries.iter().filter_map(read).collect();
+    // Beside the database first, as when it was taken.
+    revocations::keep(hq, place, &changes)?;
+    let mut last = meta::stamp(tx)?;
+    for change in changes {
         last = last.max(change.header.stamp);
         let (record, name, at_ms) = (change.header.record, change.name, change.header.stamp.ms);
         let heads = people::record_heads(tx, place, &record)?;

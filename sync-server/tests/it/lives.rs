@@ -225,6 +225,36 @@ async fn what_headquarters_wrote_since_the_backup_comes_back_through_a_device_th
 }
 
 #[tokio::test]
+async fn what_was_taken_and_comes_back_by_a_device_stays_taken_when_an_older_backup_is_restored() {
+    let world = World::new();
+    let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let dismissed = world.officer("dismissed", Agency::Moi, "imt-1", Role::Officer);
+    // The whole folder is put back, with what lies beside its database.
+    let back = world.as_it_stands();
+    world.clock.set(NOW_MS + HOUR_MS);
+    world.hq.revoke("b", Some(&c(TEAM))).expect("revoked");
+    world.hq.dismiss("dismissed").expect("dismissed");
+    let knows = world.exchange(&a, a.hello(), &[]).await;
+    let backups = tempfile::tempdir().expect("a folder");
+    let file = backup::backup(&back.hq, &backups.path().join("today")).expect("backed up").file;
+    let is_active = |world: &World| {
+        let row = world.hq.store.read(|tx| people::officer(tx, &dismissed)).expect("readable");
+        row.is_some_and(|o| o.active)
+    };
+    assert!(may_read(&back, &b.enrolled.officer, TEAM) && is_active(&back));
+    let bring: Vec<Vec<u8>> = ["reference", TEAM].iter().flat_map(|name| segments(&knows, name)).map(|s| bytes(&s)).collect();
+    for _ in 0..2 {
+        back.exchange(&a, a.hello(), &bring).await;
+    }
+    assert!(!may_read(&back, &b.enrolled.officer, TEAM) && !is_active(&back));
+    let after = restored(&back, &file);
+    assert!(!may_read(&after, &b.enrolled.officer, TEAM), "the grant is in the backup, and its end was heard of since");
+    assert!(!is_active(&after), "so is the officer");
+    let written = revocations::all(&after.hq).expect("readable").into_iter().filter(|r| r.officer == b.enrolled.officer).count();
+    assert_eq!(written, 1, "what comes twice is written down once");
+}
+
+#[tokio::test]
 async fn a_record_that_headquarters_went_on_with_after_the_restore_keeps_both_words() {
     let world = World::new();
     let a = world.device("a", "imt-1").await;
