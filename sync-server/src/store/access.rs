@@ -63,14 +63,13 @@ pub fn open_door(conn: &Connection, device: &DeviceId, officer: &OfficerId, plac
     Ok(())
 }
 
-/// Writes down a door for every grant that was taken back, on every device of its officer, and for every grant on a device that was struck
-/// off: a database that was set back does not know
-/// what a device was told since, and who holds nothing there says so when he is told to purge.
+/// Writes down a door for every grant that there is or was, on every device of its officer: a database that was set back does not know what a
+/// device was told since. That it may do nothing there is what the device was told last, so that it is told what it may; and who holds nothing
+/// says so when he is told to purge.
 pub(crate) fn suppose_doors(conn: &Connection) -> Result<()> {
     conn.execute(
         "INSERT OR IGNORE INTO door(device, officer, compartment, read, write, opened_ms)
-         SELECT o.device, o.officer, g.compartment, g.read, g.write, 0 FROM officer_device o JOIN grant_ g ON g.officer = o.officer
-         WHERE NOT g.active OR o.device IN (SELECT id FROM device WHERE NOT active)",
+         SELECT o.device, o.officer, g.compartment, 0, 0, 0 FROM officer_device o JOIN grant_ g ON g.officer = o.officer",
         [],
     )?;
     Ok(())

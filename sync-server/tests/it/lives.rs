@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use daftar_core::authorize::Role;
+use daftar_core::authorize::{Grant, Role};
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::OfficerId;
 use daftar_sync_server::admin::NewOfficer;
@@ -252,6 +252,26 @@ async fn what_was_taken_and_comes_back_by_a_device_stays_taken_when_an_older_bac
     assert!(!is_active(&after), "so is the officer");
     let written = revocations::all(&after.hq).expect("readable").into_iter().filter(|r| r.officer == b.enrolled.officer).count();
     assert_eq!(written, 1, "what comes twice is written down once");
+}
+
+#[tokio::test]
+async fn who_was_let_in_before_headquarters_was_put_back_is_told_when_it_is_taken_after_that() {
+    const JOINT: &str = "operation/op-shamol";
+    let world = World::new();
+    let (mut a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-3").await);
+    let back = world.as_it_stands();
+    world.clock.set(NOW_MS + HOUR_MS);
+    world.hq.grant("a", &c(JOINT), Grant { read: true, write: false, until_ms: None }).expect("granted");
+    a.confirm(end(&world.exchange(&a, a.hello(), &[]).await));
+    let knows = world.exchange(&b, b.hello(), &[]).await;
+    // The grant comes back by another's device, and is taken before his own was heard of.
+    let bring: Vec<Vec<u8>> = segments(&knows, JOINT).iter().map(bytes).collect();
+    back.exchange(&b, b.hello(), &bring).await;
+    assert!(may_read(&back, &a.enrolled.officer, JOINT));
+    back.hq.revoke("a", Some(&c(JOINT))).expect("revoked");
+    let told = back.exchange(&a, a.hello(), &[]).await;
+    let is_told = |n: &&Notice| matches!(n, Notice::Revoked(r) if r.officer == a.enrolled.officer && r.compartment.as_str() == JOINT);
+    assert!(notices(&told).iter().any(is_told), "his device holds it still: {:?}", notices(&told));
 }
 
 #[tokio::test]
