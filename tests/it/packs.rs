@@ -6,6 +6,7 @@ use daftar_tests::corpus;
 use daftar_tests::device::Device;
 use daftar_tests::server::Server;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::exchange::{assert_all_equal, assert_has_corpus};
 
@@ -24,6 +25,36 @@ impl Stick {
     }
 }
 
+/// Headquarters, two devices of one team, a corpus that neither has yet, and the stick between them.
+struct Post {
+    dir: TempDir,
+    stick: Stick,
+    server: Server,
+    a: Device,
+    b: Device,
+    corpus: PathBuf,
+}
+
+impl Post {
+    /// The server runs.
+    fn new(inspections: u32, seed: u32, more: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (corpus, stick) = (corpus::write(dir.path(), inspections, seed, more), Stick::of(dir.path()));
+        let mut server = Server::init_direct(dir.path());
+        server.start();
+        let [a, b] =
+            [("a", "aziz"), ("b", "bobur")].map(|(home, name)| Device::enrolled(dir.path(), home, &server.officer_everywhere(name)));
+        Self { dir, stick, server, a, b, corpus }
+    }
+
+    /// The server is away, and the first device has the records; one of them.
+    fn apart(&mut self) -> String {
+        self.server.kill();
+        self.a.import(&self.corpus);
+        self.a.list("inspection")[0]["id"].as_str().expect("an id").to_owned()
+    }
+}
+
 /// A device writes a question.
 fn ask(device: &Device, pack: &str) -> Value {
     device.json(&["pack", "write", "--for", "hq", pack])
@@ -38,13 +69,7 @@ fn answer(server: &Server, question: &str, to: &str) -> Value {
 
 #[test]
 fn records_travel_by_packs_alone_and_only_the_answers_receipt_clears_the_queue() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = corpus::write(dir.path(), 60, 3, &[]);
-    let stick = Stick::of(dir.path());
-    let mut server = Server::init_direct(dir.path());
-    server.start();
-    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
-    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
+    let Post { dir: _dir, stick, mut server, a, b, corpus } = Post::new(60, 3, &[]);
     let lines = corpus::lines(&corpus).len();
     a.import(&corpus);
 
@@ -95,13 +120,7 @@ fn records_travel_by_packs_alone_and_only_the_answers_receipt_clears_the_queue()
 
 #[test]
 fn one_record_by_gift_by_two_packs_and_by_a_link_arrives_once_and_a_strangers_stick_is_refused() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = corpus::write(dir.path(), 12, 5, &["--team", "imt-1"]);
-    let stick = Stick::of(dir.path());
-    let mut server = Server::init_direct(dir.path());
-    server.start();
-    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
-    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
+    let Post { dir: _dir, stick, mut server, a, b, corpus } = Post::new(12, 5, &["--team", "imt-1"]);
     // Each knows of the other, and nothing else yet.
     for device in [&a, &b] {
         device.json(&["sync"]);
@@ -164,16 +183,9 @@ fn photos(device: &Device, record: &str) -> (Value, usize) {
 
 #[test]
 fn photos_go_to_headquarters_by_pack_alone_the_smallest_first_and_its_word_and_others_photos_come_back() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = corpus::write(dir.path(), 3, 5, &["--team", "imt-1"]);
-    let stick = Stick::of(dir.path());
-    let mut server = Server::init_direct(dir.path());
-    server.start();
-    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
-    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
-    server.kill();
-    a.import(&corpus);
-    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
+    let mut post = Post::new(3, 5, &["--team", "imt-1"]);
+    let id = post.apart();
+    let Post { dir, stick, mut server, a, b, corpus: _ } = post;
     // Chunks of 256 KiB: one, some, and more than fit.
     let sizes = [2_500_000, 40_000, 700_000, 90_000, 1_400_000];
     let bytes: Vec<Vec<u8>> = (0..5).map(|n| attach(&a, dir.path(), &id, n, sizes[n as usize])).collect();
@@ -247,16 +259,9 @@ fn ask_within(device: &Device, pack: &str, mib: &str) -> (u64, u64, u64) {
 
 #[test]
 fn a_file_larger_than_a_pack_arrives_by_several_one_of_them_twice_and_one_late_and_goes_on_to_another_device() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = corpus::write(dir.path(), 3, 5, &["--team", "imt-1"]);
-    let stick = Stick::of(dir.path());
-    let mut server = Server::init_direct(dir.path());
-    server.start();
-    let a = Device::enrolled(dir.path(), "a", &server.officer_everywhere("aziz"));
-    let b = Device::enrolled(dir.path(), "b", &server.officer_everywhere("bobur"));
-    server.kill();
-    a.import(&corpus);
-    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
+    let mut post = Post::new(3, 5, &["--team", "imt-1"]);
+    let id = post.apart();
+    let Post { dir, stick, mut server, a, b, corpus: _ } = post;
     // Ten chunks, and one.
     let (video, _) = (attach(&a, dir.path(), &id, 1, 2_500_000), attach(&a, dir.path(), &id, 2, 90_000));
 
