@@ -252,7 +252,7 @@ export const ipc: Ipc = {
       hear({ event: "pack", data: { bytes: n * 210_000, of: null } });
       await later(undefined, 200);
     }
-    return { changes: 412, files: 3, files_part: 0, files_left: 0, bytes: 1_258_000, more: false };
+    return { changes: 412, files: 3, files_part: 1, files_left: 2, bytes: 1_258_000, more: false };
   },
   packRead: async () => {
     if (query.has("broken")) return refuse({ code: "pack_broken" });
@@ -260,7 +260,7 @@ export const ipc: Ipc = {
       hear({ event: "pack", data: { bytes: n * 210_000, of: 1_050_000 } });
       await later(undefined, 200);
     }
-    return { purpose: "answer", from: null, written_ms: Date.now() - 5 * 3_600_000, received: 37, receipted: 409, files_received: 0, files_part: 0, files_receipted: 0, refused: query.has("closed") ? 2 : 0, waiting: 3, more: false };
+    return { purpose: "answer", from: null, written_ms: Date.now() - 5 * 3_600_000, received: 37, receipted: 409, files_received: 2, files_part: 1, files_receipted: 3, refused: query.has("closed") ? 2 : 0, waiting: 3, more: false };
   },
   recordList: (kind, cursor) => {
     const all = records.map((r) => r.row).filter((r) => kind === null || r.kind === kind);
