@@ -19,9 +19,9 @@ pub fn run(place: &Place, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// So many seeds, in release mode.
+/// So many seeds, in release mode; in these headquarters loses what it had, too.
 pub fn soak(place: &Place, seeds: &str) -> Result<()> {
-    run(place, &["--seeds".to_owned(), seeds.to_owned()])
+    run(place, &["--seeds".to_owned(), seeds.to_owned(), "--losses".to_owned()])
 }
 
 /// The gate's stage. A kind of fault that none of its seeds met fails it.

@@ -116,6 +116,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it comes only where headquarters loses what it had.
+    pub fn is_loss(self) -> bool {
+        [Self::Restored, Self::UploadsOnly, Self::SetBack, Self::SetBackNoticed, Self::CameBack].contains(&self)
+    }
+
     /// All of them, with their names.
     pub const ALL: [(Self, &'static str); 55] = [
         (Self::ClockIn2099, "clock-2099"),

@@ -35,6 +35,9 @@ struct Words {
     /// Begins no seed after so many minutes.
     #[arg(long)]
     minutes: Option<u64>,
+    /// Headquarters is restored from backups and put back without a word, too.
+    #[arg(long)]
+    losses: bool,
     /// So many seeds at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
 }
 
 fn act(words: &Words, out: &mut dyn Write) -> io::Result<bool> {
-    let size = Size { devices: words.devices.max(1), days: words.days, acts_per_day: words.acts.max(1) };
+    let size = Size { devices: words.devices.max(1), days: words.days, acts_per_day: words.acts.max(1), losses: words.losses };
     if let Some(seed) = words.seed {
         return one(seed, size, words, out);
     }
@@ -117,8 +120,9 @@ fn one(seed: u64, size: Size, words: &Words, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{}", set::result(&went))?;
     if let Some(broken) = &went.broken {
         writeln!(out, "BROKEN: {broken}")?;
+        let losses = if size.losses { " --losses" } else { "" };
         let size = format!("--days {} --devices {} --acts {}", size.days, size.devices, size.acts_per_day);
-        writeln!(out, "to replay: ./x sim --seed {seed} {size}")?;
+        writeln!(out, "to replay: ./x sim --seed {seed} {size}{losses}")?;
     }
     writeln!(out, "seed {seed} at commit {}", commit())?;
     Ok(went.broken.is_none())

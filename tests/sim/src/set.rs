@@ -84,6 +84,9 @@ fn start(seed: u64, size: Size, twice: bool) -> io::Result<Running> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--seed", &seed.to_string(), "--days", &size.days.to_string(), "--devices", &size.devices.to_string()]);
     command.args(["--acts", &size.acts_per_day.to_string()]);
+    if size.losses {
+        command.arg("--losses");
+    }
     if twice {
         command.arg("--twice");
     }
@@ -131,7 +134,8 @@ fn say(set: &Set, sum: &Sum, took: Duration, out: &mut dyn Write) -> io::Result<
         sum.changes,
         years * 3600.0 / seconds
     )?;
-    let missing: Vec<&str> = Fault::ALL.iter().filter(|(f, _)| !sum.seen.contains(f)).map(|(_, name)| *name).collect();
+    let missing: Vec<&str> =
+        Fault::ALL.iter().filter(|(f, _)| !sum.seen.contains(f) && (set.size.losses || !f.is_loss())).map(|(_, name)| *name).collect();
     if !missing.is_empty() {
         writeln!(out, "{} in no seed: {}", if set.covers { "MISSING" } else { "not seen" }, missing.join(", "))?;
     }

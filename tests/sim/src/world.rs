@@ -39,11 +39,13 @@ pub struct Size {
     pub days: u64,
     /// What happens on each device in a day, on the average.
     pub acts_per_day: u64,
+    /// Whether headquarters loses what it had: it is restored, and put back without a word.
+    pub losses: bool,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Self { devices: 12, days: 30, acts_per_day: 8 }
+        Self { devices: 12, days: 30, acts_per_day: 8, losses: false }
     }
 }
 

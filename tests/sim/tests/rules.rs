@@ -7,7 +7,7 @@ use daftar_sim::steps;
 use daftar_sim::world::{Size, World};
 
 /// Small enough for a test, large enough that officers meet.
-const SIZE: Size = Size { devices: 6, days: 2, acts_per_day: 12 };
+const SIZE: Size = Size { devices: 6, days: 2, acts_per_day: 12, losses: false };
 /// A rule that is broken is found within so many seeds.
 const SEEDS: std::ops::Range<u64> = 1..9;
 

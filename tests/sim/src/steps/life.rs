@@ -21,7 +21,7 @@ pub fn can_confirm(world: &World) -> bool {
 }
 
 pub fn can_copy(world: &World) -> bool {
-    !world.hq.lives.has_copy() && world.hq.lives.set_back == 0
+    world.size.losses && !world.hq.lives.has_copy() && world.hq.lives.set_back == 0
 }
 
 pub fn can_set_back(world: &World) -> bool {

@@ -63,8 +63,16 @@ fn replay(world: &mut World, t: usize) -> Plan {
     Plan::Replayed { old, order: world.rng.number() }
 }
 
-/// One sync of whoever is unlocked.
+/// One sync of whoever is unlocked. What headquarters had lost may wait behind a good one, and is gone behind the next.
 pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
+    let is_good = matches!(plan, Plan::Clean | Plan::Twice);
+    exchanged(world, t, plan, false)?;
+    let waits = is_good && world.hq.lives.lost() > 0 && !world.hq.is_unconfirmed()? && world.tablet(t)?.unlocked_store()?.waiting()? > 0;
+    if waits { exchanged(world, t, Plan::Clean, true) } else { Ok(()) }
+}
+
+/// `is_second`: what waited behind a good exchange goes by this one.
+fn exchanged(world: &mut World, t: usize, plan: Plan, is_second: bool) -> Checked {
     let store = world.tablet(t)?.unlocked_store()?;
     let name = name(&plan);
     if matches!(plan, Plan::AlteredAnswer { .. }) {
@@ -82,13 +90,12 @@ pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
         world.expect_error("headquarters holds another history of this stream");
     }
     world.expect_unaware();
-    let is_altered = matches!(plan, Plan::AlteredAnswer { .. });
-    let needs_more = world.hq.lives.lost() > 0 && (is_altered || world.tablets.iter().any(|t| t.was_copied));
-    if needs_more || world.hq.is_unconfirmed()? {
-        // Unconfirmed it says nothing of what it holds; and what a stream that went two ways has lost comes back in more than one exchange.
+    if world.hq.lives.lost() > 0 {
+        // What was lost comes back in more than one exchange.
         world.expect_error("what headquarters holds is another log still");
     }
     let before = store.closed_why();
+    let read = world.tablets[t].person().map(|p| world.policy.reads(&p.id)).unwrap_or_default();
     let (outcome, heard) = exchange(world, t, &store, plan.clone())?;
     world.follow_life()?;
     if heard.loose > 0 {
@@ -116,8 +123,8 @@ pub fn sync(world: &mut World, t: usize, plan: Plan) -> Checked {
         Err(e) => format!("{} waiting {}", e.code(), store.waiting()?),
     };
     world.say(t, &format!("syncs {name}: {said}"));
-    check_confined(world, t, &heard)?;
-    check_outcome(world, t, &plan, &outcome, &heard)?;
+    check_confined(world, t, &read, &heard)?;
+    check_outcome(world, t, (&plan, is_second), &outcome, &heard)?;
     check_delivered(world, t, outcome.is_ok() && !matches!(plan, Plan::AlteredAnswer { .. }), &heard)?;
     if heard.wanted > 0 {
         // What headquarters wants again waits again.
@@ -155,18 +162,19 @@ fn name(plan: &Plan) -> &'static str {
     }
 }
 
-/// No compartment is named to, or sent by, an officer who has no grant there.
-fn check_confined(world: &World, t: usize, heard: &Heard) -> Checked {
+/// No compartment is named to, or sent by, an officer who has no grant there. `read`: what he could read when the exchange began, in which his
+/// device may itself have brought what headquarters had lost of its own acts.
+fn check_confined(world: &World, t: usize, read: &BTreeSet<Compartment>, heard: &Heard) -> Checked {
     let Some(person) = world.tablets[t].person() else { return Ok(()) };
     let reads = world.policy.reads(&person.id);
     // Of a file that they share goes whatever was written in it on this device.
     let wrote: BTreeSet<Compartment> = world.tablets[t].people.iter().flat_map(|p| world.policy.ever_wrote(&p.id)).collect();
-    let leaked: Vec<&Compartment> = heard.named.difference(&reads).collect();
+    let leaked: Vec<&Compartment> = heard.named.difference(&reads).filter(|c| !read.contains(c)).collect();
     hold!(leaked.is_empty(), "{}: told of {leaked:?}", person.handle);
     // Of what headquarters lost goes all that he could read as far as the device has heard.
-    let read = if world.hq.lives.lost() > 0 { world.policy.ever_read(&person.id) } else { reads };
+    let sends = if world.hq.lives.lost() > 0 { world.policy.ever_read(&person.id) } else { reads };
     let sent: Vec<&Compartment> =
-        heard.sent.iter().filter(|c| !wrote.contains(c) && !read.contains(c) && **c != Compartment::reference()).collect();
+        heard.sent.iter().filter(|c| !wrote.contains(c) && !sends.contains(c) && **c != Compartment::reference()).collect();
     hold!(sent.is_empty(), "{}: sent {sent:?}", person.handle);
     Ok(())
 }
@@ -208,7 +216,13 @@ fn check_access(world: &mut World, t: usize, before: &[(Compartment, Why)], plan
 }
 
 /// A good link leads to a good sync, and a bad one to the error that names it.
-fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncReport, SyncError>, heard: &Heard) -> Checked {
+fn check_outcome(
+    world: &World,
+    t: usize,
+    (plan, is_second): (&Plan, bool),
+    outcome: &Result<SyncReport, SyncError>,
+    heard: &Heard,
+) -> Checked {
     if world.tablets[t].is_forked() {
         return Ok(());
     }
@@ -218,11 +232,10 @@ fn check_outcome(world: &World, t: usize, plan: &Plan, outcome: &Result<SyncRepo
             if r.waiting > 0 {
                 let store = world.tablets[t].store();
                 let unsent = store.map(|s| s.compartments().iter().map(|c| s.unsent(c)).collect::<Result<Vec<_>, _>>()).transpose()?;
-                // What headquarters has lost may be in the file of an officer who is away: what is sealed behind it waits for him. And a
-                // stream that went two ways may need one exchange more.
-                let is_away = world.tablets[t].was_copied || unsent.iter().flatten().all(Vec::is_empty);
+                // What headquarters has lost may be in the file of an officer who is away: what is sealed behind it waits for him.
+                let is_away = unsent.iter().flatten().all(Vec::is_empty);
                 hold!(
-                    is_away && world.hq.lives.lost() > 0,
+                    world.hq.lives.lost() > 0 && (is_away || !is_second || world.hq.is_unconfirmed()?),
                     "{label}: {} changes wait after a good exchange: {unsent:?}; {} segments were asked for",
                     r.waiting,
                     heard.wanted
