@@ -262,7 +262,8 @@ impl World {
             at_hq.extend(counted.into_keys());
         }
         for tablet in self.tablets.iter().filter(|t| !t.is_forked()) {
-            let locked = |n: &ChangeName| self.model.fact(n).is_some_and(|f| tablet.locked.values().any(|of| of.contains(&f.compartment)));
+            let is_locked = |c: &Compartment| self.hq.lives.lost() > 0 && tablet.locked.values().any(|of| of.contains(c));
+            let locked = |n: &ChangeName| self.model.fact(n).is_some_and(|f| is_locked(&f.compartment));
             let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n) && !self.model.is_gone(n) && !locked(n)).collect();
             hold!(missing.is_empty(), "{}: acknowledged and not at headquarters: {missing:?}", tablet.label);
             // Whatever headquarters lost came back from who holds it.
