@@ -1,16 +1,18 @@
 //! Claims about damaged files: what verifies is found again, the rest comes back, and nothing that is damaged is written to.
 
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
+use daftar_core::ids::RecordId;
 use daftar_core::value::{Path, Value};
+use daftar_wire::message::Access;
 
 use super::reference::Held;
 use super::simulated::{Weather, sync, sync_store, world};
 use super::world::{Hq, PIN, c, id, open, set, stop};
-use crate::vault::Why;
+use crate::vault::{Act, Why};
 use crate::{Error, Store};
 
 /// What headquarters has, of this device and of the other.
@@ -19,6 +21,8 @@ const AT_HQ: std::ops::Range<u8> = 0..24;
 fn unsent() -> std::ops::Range<u8> {
     100..136
 }
+/// So many save at a time while a file is salvaged.
+const SAVERS: u8 = 4;
 /// Bits that are flipped in each page, one at a time.
 const FLIPS_A_PAGE: usize = 4;
 const PAGE_BYTES: usize = 4096;
@@ -261,4 +265,46 @@ fn a_damaged_file_of_drafts_stops_nobody_and_whole_forms_are_taken_over() {
     }
     std::fs::remove_file(largest(&base.dir.path().join("officer"))).expect("removed");
     assert_eq!(base.unlock(base.dir.path()).own().drafts().expect("read"), []);
+}
+
+#[test]
+fn what_is_saved_and_heard_in_the_midst_of_a_salvage_stays() {
+    let base = Base::new();
+    let home = base.copy();
+    let file = largest(&home.path().join("vault"));
+    let mut bytes = std::fs::read(&file).expect("read");
+    bytes[200] ^= 1;
+    std::fs::write(&file, &bytes).expect("written");
+    let store = base.unlock(home.path());
+    assert_eq!(store.closed_why(), [(team(), Why::Damaged)]);
+    let is_over = AtomicBool::new(false);
+    let save = |record| store.save(&Act { record, ..stop(200, "01 A 123 BC", "Yusupov") }).map(|_| record).expect("saved");
+    let not_over = || !is_over.load(Ordering::Relaxed);
+    let saved = std::thread::scope(|scope| {
+        // Headquarters lets the officer in where he is in already: the file is not opened beside the one that salvages.
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                store.grant_notice(&team(), Access { read: true, write: true }).expect("heard");
+            }
+        });
+        // What is captured is taken over while the officer goes on saving.
+        let saves: Vec<_> = (0..SAVERS)
+            .map(|saver| {
+                let records = (0..).map(move |n| RecordId::new(n, [saver; 10])).take_while(|_| not_over());
+                scope.spawn(move || records.map(save).collect::<Vec<_>>())
+            })
+            .collect();
+        let salvaged = store.salvage(&team());
+        is_over.store(true, Ordering::Relaxed);
+        salvaged.expect("salvaged");
+        saves.into_iter().flat_map(|s| s.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    assert!(!saved.is_empty());
+    assert_eq!(store.closed_why(), []);
+    drop(store);
+    let store = base.unlock(home.path());
+    assert!(AT_HQ.chain(unsent()).all(|n| has(&store, n)), "something is gone");
+    let gone = saved.iter().filter(|record| store.show(&team(), record).is_err()).count();
+    assert_eq!(gone, 0, "of {} that were saved meanwhile", saved.len());
+    all_comes_back(&base, &store, "in the midst");
 }

@@ -14,7 +14,7 @@ use super::apply::Readable;
 use super::closing::{Closed, Why};
 use super::file::{At, Vault, meta, set_meta};
 use super::page::{Page, Via};
-use super::{Store, log, read, stream, write};
+use super::{Store, held, log, read, stream, write};
 use crate::error::{Error, Result};
 use crate::keyring::{Door, Keyring};
 
@@ -78,6 +78,7 @@ impl Store {
         if r.officer != self.officer() {
             return Ok(());
         }
+        let _one = held(&self.opening);
         let key = Keyring::reopened_key(&self.session, r)?;
         let doors = self.shared.keyring.doors(&self.session, self.shared.lease_now_ms()?)?;
         match doors.iter().find(|d| d.compartment == r.compartment && !d.is_revoked) {
@@ -103,12 +104,8 @@ impl Store {
             Err(e) => return Err(e),
         };
         self.shared.keyring.keep_reopened(&self.session, door, key, self.shared.lease_now_ms()?)?;
-        let captured = write(&self.vaults).insert(c.clone(), vault.clone());
         write(&self.access).insert(c.clone(), door.access);
-        write(&self.closed).remove(c);
-        if let Some(captured) = captured {
-            self.take_captured(c, &vault, &captured)?;
-        }
+        self.is_open(c, vault)?;
         tracing::info!(file = door.file, "headquarters handed a compartment's key back");
         self.refresh_grant(c)
     }
@@ -136,6 +133,7 @@ impl Store {
 
     /// Appends a captured stream to the compartment's log, as if it had come back by the feed, and removes its file.
     pub(super) fn take_captured(&self, c: &Compartment, into: &Vault, captured: &Vault) -> Result<()> {
+        captured.end();
         self.sign_end(c, captured)?;
         self.put_into_outbox(c, captured)?;
         let row = stream::own(&captured.conn())?;

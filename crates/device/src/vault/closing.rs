@@ -135,17 +135,23 @@ impl Store {
         if ended.is_empty() {
             return Ok(());
         }
+        // Another time where a file is being opened: who saves does not wait for that.
+        let Ok(_one) = self.opening.try_lock() else { return Ok(()) };
         let mine: Vec<(Compartment, Arc<Vault>)> = read(&self.vaults)
             .iter()
             .filter(|(_, v)| ended.iter().any(|e| e.officer == self.officer() && e.file == v.name()))
             .map(|(c, v)| (c.clone(), v.clone()))
             .collect();
         for (c, vault) in mine {
-            write(&self.vaults).remove(&c);
+            {
+                let mut vaults = write(&self.vaults);
+                self.keep_closed(&c, vault.name(), Why::LeaseEnded, None);
+                vaults.remove(&c);
+            }
+            vault.end();
             if let Err(e) = self.sign_end(&c, &vault).and_then(|()| self.put_into_outbox(&c, &vault)) {
                 tracing::error!(error = %e, "what waits could not be put into the outbox; headquarters' copy of the key leads to it");
             }
-            self.keep_closed(&c, vault.name(), Why::LeaseEnded, None);
         }
         self.shared.keyring.sweep(now_ms)?;
         Ok(())
@@ -180,6 +186,7 @@ impl Store {
 
     /// Headquarters' signed word that an officer may use a compartment no more. Reading and writing end at once.
     pub(crate) fn revoked(&self, r: &Revocation) -> Result<()> {
+        let _one = held(&self.opening);
         self.shared.keyring.note_revocation(r)?;
         if r.officer == self.officer() {
             write(&self.access).remove(&r.compartment);
@@ -195,6 +202,7 @@ impl Store {
 
     /// Carries out what was revoked and behind which nothing unsent is left. Says how many purges that were.
     pub(crate) fn purge_revoked(&self) -> Result<usize> {
+        let _one = held(&self.opening);
         let mut n = 0;
         for r in self.shared.keyring.revoked()? {
             let is_unsent = match self.sending_vault(&r.compartment).ok().filter(|v| v.name() == r.file) {
@@ -309,8 +317,8 @@ impl Store {
     /// A compartment that cannot be read now says so, and is not passed over in silence.
     pub(super) fn readable_now(&self, c: &Compartment) -> Result<()> {
         // What captures may be read by who writes it.
-        let why = read(&self.closed).get(c).map(|closed| closed.why).filter(|_| self.vault(c).is_err());
-        match why {
+        let why = read(&self.closed).get(c).map(|closed| closed.why);
+        match why.filter(|_| self.vault(c).is_err()) {
             Some(Why::Damaged) => Err(Error::Damaged { what: c.to_string() }),
             Some(Why::Waits | Why::LeaseEnded) => Err(Error::Closed(c.clone())),
             None => Ok(()),

@@ -43,6 +43,8 @@ pub(crate) struct Vault {
     db: Database,
     /// Some of its work may be in no outbox.
     dirty: AtomicBool,
+    /// Another file is written in its place.
+    ended: AtomicBool,
 }
 
 /// Which file is opened, and how.
@@ -108,7 +110,12 @@ impl Vault {
         }
         let again = (path.clone(), key.clone());
         let open = move || open_encrypted(&again.0, &again.1, false, files, name.as_str());
-        let vault = Self { path, db: Database::over(conn, home.reserve().clone(), open), dirty: AtomicBool::new(false) };
+        let vault = Self {
+            path,
+            db: Database::over(conn, home.reserve().clone(), open),
+            dirty: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        };
         super::files::tidy(&mut vault.conn(), &vault.blobs())?;
         Ok(vault)
     }
@@ -141,6 +148,18 @@ impl Vault {
     /// The one connection; whoever holds it is alone in this file.
     pub(crate) fn conn(&self) -> Held<'_> {
         self.db.conn()
+    }
+
+    /// Another file is written in its place from here on: whoever writes in this one has done so when this returns.
+    pub(crate) fn end(&self) {
+        let _alone = self.conn();
+        self.ended.store(true, Ordering::SeqCst);
+    }
+
+    /// The connection, for what an officer writes; `None`: that goes to another file.
+    pub(crate) fn conn_to_write(&self) -> Option<Held<'_>> {
+        let conn = self.conn();
+        (!self.ended.load(Ordering::SeqCst)).then_some(conn)
     }
 
     /// The file is damaged: nothing is written to it any more, not even what stands in its log.

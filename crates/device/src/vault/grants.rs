@@ -8,7 +8,7 @@ use daftar_core::record::reference::{GrantView, OfficerView};
 use rusqlite::Connection;
 
 use super::others::of_headquarters;
-use super::{Store, read, record, write};
+use super::{Store, held, read, record, write};
 use crate::error::{Error, Result};
 use daftar_wire::message::Access;
 
@@ -61,6 +61,7 @@ impl Store {
 
     /// A compartment is open to the officer: makes its key and its file.
     pub fn grant_notice(&self, c: &Compartment, access: Access) -> Result<()> {
+        let _one = held(&self.opening);
         let now_ms = self.shared.lease_now_ms()?;
         self.shared.keyring.grant(&self.session, c, access, now_ms)?;
         write(&self.let_in).insert(c.clone());
@@ -71,7 +72,6 @@ impl Store {
         }
         if self.vault(c).is_err() {
             let doors = self.shared.keyring.doors(&self.session, now_ms)?;
-            write(&self.closed).remove(c);
             if let Some(door) = doors.iter().find(|d| d.compartment == *c) {
                 self.open_door(door, doors.len())?;
                 if !door.made && self.vault(c).is_ok() {

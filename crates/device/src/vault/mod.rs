@@ -141,6 +141,8 @@ pub struct Store {
     closed: RwLock<BTreeMap<Compartment, Closed>>,
     /// Compartments that headquarters took back, open to what is sent alone.
     leaving: RwLock<BTreeMap<Compartment, Arc<Vault>>>,
+    /// Held by whoever opens, replaces or takes away a compartment's file: one at a time, or a file is opened twice and taken into itself.
+    opening: Mutex<()>,
     directory: Directory,
     /// The greatest stamp given or seen.
     stamp: Mutex<Stamp>,
@@ -169,6 +171,7 @@ impl Store {
             let_in: RwLock::default(),
             closed: RwLock::default(),
             leaving: RwLock::default(),
+            opening: Mutex::default(),
             directory: Directory::default(),
             stamp: Mutex::default(),
             own,
@@ -220,8 +223,7 @@ impl Store {
             }
             Ok(vault) => {
                 write(&self.access).insert(c.clone(), door.access);
-                write(&self.vaults).insert(c.clone(), vault);
-                Ok(())
+                self.is_open(c, vault)
             }
             Err(Error::Damaged { .. }) => {
                 tracing::error!(file = door.file, "a compartment's file does not open");
@@ -230,6 +232,13 @@ impl Store {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// From here on a compartment's own file is read and written; what was captured meanwhile is taken into it.
+    fn is_open(&self, c: &Compartment, vault: Arc<Vault>) -> Result<()> {
+        let captured = write(&self.vaults).insert(c.clone(), vault.clone());
+        write(&self.closed).remove(c);
+        captured.map_or(Ok(()), |captured| self.take_captured(c, &vault, &captured))
     }
 
     fn open_file(&self, door: &Door, key: &Zeroizing<[u8; 32]>, files: usize) -> Result<Arc<Vault>> {

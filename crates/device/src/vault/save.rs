@@ -102,9 +102,16 @@ impl Store {
         let now_ms = self.now_ms();
         self.authorize(Action::Write, compartment)?;
         let clock = self.shared.keyring.clock_reading(now_ms)?;
-        let vault = self.vault_to_write(compartment)?;
-        let (done, stamp) = self.within_file(compartment, &vault, |vault| {
-            vault.write(|tx| {
+        let mut vault = self.vault_to_write(compartment)?;
+        let mut conn = loop {
+            let Some(conn) = vault.conn_to_write() else {
+                vault = self.vault_to_write(compartment)?;
+                continue;
+            };
+            break conn;
+        };
+        let (done, stamp) = self.within_file(compartment, &vault, move |vault| {
+            conn.write(|tx| {
                 let stream = stream::own(tx)?;
                 self.soil(vault)?;
                 let mut w = Writing { store: self, conn: tx, compartment, stream, clock, now_ms };

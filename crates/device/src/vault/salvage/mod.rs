@@ -13,7 +13,7 @@ pub(crate) use drafts::drafts;
 
 use super::closing::Why;
 use super::file::{At, Vault, faults, set_meta};
-use super::{Store, fork, read, repair, write};
+use super::{Store, fork, held, read, repair, write};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::keyring::Door;
@@ -75,6 +75,7 @@ impl Store {
     /// Salvages a compartment whose file is damaged or missing, and opens it again. What was unsent waits under the same names; what was lost
     /// and headquarters has comes with the next sync.
     pub fn salvage(&self, c: &Compartment) -> Result<Salvaged> {
+        let _one = held(&self.opening);
         self.expect_damage(c)?;
         let doors = self.shared.keyring.doors(&self.session, self.shared.lease_now_ms()?)?;
         let door = doors.iter().find(|d| d.compartment == *c && !d.is_revoked).ok_or_else(|| Error::NoCompartment(c.to_string()))?;
@@ -134,14 +135,10 @@ impl Store {
         let (c, Some(key)) = (&door.compartment, &door.key) else { return Ok(()) };
         let vault = self.open_file(door, key, files)?;
         self.soil(&vault)?;
-        let captured = write(&self.vaults).insert(c.clone(), vault.clone());
         write(&self.access).entry(c.clone()).or_insert(door.access);
-        write(&self.closed).remove(c);
+        self.is_open(c, vault)?;
         if *c == Compartment::reference() {
             self.directory.forget();
-        }
-        if let Some(captured) = captured {
-            self.take_captured(c, &vault, &captured)?;
         }
         // All of the compartment is asked for again.
         self.set_confirmed(&[])?;
