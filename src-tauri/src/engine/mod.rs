@@ -9,15 +9,15 @@ mod pack;
 mod record;
 mod shift;
 mod sync;
+mod turn;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use daftar_core::ids::RecordId;
 use daftar_device::keyring::{OfficerEntry, PIN_CHARS_MIN, Protection as DeviceProtection};
-use daftar_device::sync::{self as exchange, Cancel, Nudge};
+use daftar_device::sync::{self as exchange, Nudge};
 use daftar_device::{Device, FILE_BYTES_MAX, PHOTO_BYTES_MAX, Store, read_code};
 
 use crate::dto::officer::{EnrolInput, OfficerCard, Protection};
@@ -28,6 +28,7 @@ use crate::error::{UiError, UiResult};
 
 use fault::ui;
 pub use file::Incoming;
+use turn::Turn;
 
 const SCREENS: &str = "screens";
 
@@ -40,9 +41,7 @@ pub struct Engine {
     device: Result<Device, UiError>,
     store: RwLock<Option<Arc<Store>>>,
     nudge: Nudge,
-    running: AtomicBool,
-    /// Stops the exchange that runs.
-    stop: Mutex<Cancel>,
+    turn: Turn,
     tell: Mutex<Option<Tell>>,
     /// What corrections began from that are open and not yet kept.
     opened: Mutex<HashMap<RecordId, draft::Began>>,
@@ -52,15 +51,7 @@ impl Engine {
     /// Opens the notebook in `folder`. A notebook that does not open says so on the first screen.
     pub fn open(folder: &Path, nudge: Nudge) -> Self {
         let device = Device::open(folder).map_err(ui);
-        Self {
-            device,
-            store: RwLock::default(),
-            nudge,
-            running: AtomicBool::new(false),
-            stop: Mutex::default(),
-            tell: Mutex::default(),
-            opened: Mutex::default(),
-        }
+        Self { device, store: RwLock::default(), nudge, turn: Turn::default(), tell: Mutex::default(), opened: Mutex::default() }
     }
 
     /// Whoever wants to hear what happens unasked.
@@ -149,11 +140,6 @@ impl Engine {
             Some(store) => store.lock().map_err(ui).map(|()| true),
             None => Ok(false),
         }
-    }
-
-    /// Whether an exchange runs now.
-    fn is_running(&self) -> bool {
-        self.running.load(Ordering::Relaxed)
     }
 }
 

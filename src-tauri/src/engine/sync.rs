@@ -1,14 +1,13 @@
 //! The exchange's calls: what waits and what is held, out of committed rows; one exchange at a time, by hand or by itself.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, Cancel, HttpTransport, LinkError, Progress, Refused, SyncError, SyncReport};
+use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, Refused, SyncError, SyncReport};
 use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
@@ -23,6 +22,8 @@ use crate::error::{UiError, UiResult};
 /// Attempts that the sync screen shows.
 const ATTEMPTS_MAX: usize = 20;
 const WAITING_ROWS: usize = 200;
+/// So often it is looked whether the officer's *stop* still holds.
+const HELD_LOOK: Duration = Duration::from_secs(1);
 /// Records that are looked through for those that wait.
 const LOOKED_THROUGH: usize = 2000;
 
@@ -102,7 +103,7 @@ impl Engine {
         let contact = self.device()?.keyring().contact().map_err(ui)?;
         let mut strip = SyncStrip {
             last_hq_ms: contact.as_ref().and_then(|c| c.hq_time_ms).and_then(|t| i64::try_from(t).ok()),
-            running: self.is_running(),
+            running: self.turn.is_running(),
             trouble: contact.and_then(|c| c.error).map(|code| trouble(&code)),
             ..SyncStrip::default()
         };
@@ -144,20 +145,14 @@ impl Engine {
         Ok(SalvageView { found: count(done.own + done.others), missing: count(done.own_missing) })
     }
 
-    /// Stops the exchange that runs, if one does; what was heard is written down.
+    /// Stops the exchange that runs, if one does; what was heard is written down. None begins by itself for a minute.
     pub fn stop_sync(&self) {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).cancel();
-    }
-
-    /// A new exchange's own word to stop.
-    fn stoppable(&self) -> Cancel {
-        let cancel = Cancel::default();
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = cancel.clone();
-        cancel
+        self.turn.stop();
     }
 
     /// Exchanges now, unless an exchange runs; how it ended is in the strip.
     pub fn sync_now(&self) -> UiResult<SyncStrip> {
+        self.turn.go_on();
         if self.store().is_ok() {
             let _ = tauri::async_runtime::block_on(self.exchange());
         }
@@ -168,14 +163,12 @@ impl Engine {
     async fn exchange_locked(&self) -> Option<Result<SyncReport, SyncError>> {
         let device = self.device().ok()?;
         let info = device.info().ok()?;
-        if self.running.swap(true, Ordering::AcqRel) {
-            return None;
-        }
+        let running = self.turn.begin()?;
         let outcome = match HttpTransport::new(&info) {
-            Ok(transport) => sync::run_locked_until(device, &transport, &|_| {}, &self.stoppable()).await,
+            Ok(transport) => sync::run_locked_until(device, &transport, &|_| {}, &running.cancel).await,
             Err(e) => Err(e.into()),
         };
-        self.running.store(false, Ordering::Release);
+        drop(running);
         self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a locked device's sync did not finish");
@@ -186,9 +179,7 @@ impl Engine {
     /// One exchange. `None`: nobody is enrolled, or one runs already.
     async fn exchange(&self) -> Option<Result<SyncReport, SyncError>> {
         let Ok(store) = self.store() else { return self.exchange_locked().await };
-        if self.running.swap(true, Ordering::AcqRel) {
-            return None;
-        }
+        let running = self.turn.begin()?;
         self.tell_strip();
         let progress = |p: Progress| {
             self.tell(WatchEvent::Progress(SyncProgress {
@@ -200,10 +191,10 @@ impl Engine {
             }));
         };
         let outcome = match HttpTransport::new(store.device()) {
-            Ok(transport) => sync::run_until(&store, &transport, &progress, &self.stoppable()).await,
+            Ok(transport) => sync::run_until(&store, &transport, &progress, &running.cancel).await,
             Err(e) => Err(e.into()),
         };
-        self.running.store(false, Ordering::Release);
+        drop(running);
         self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a sync did not finish");
@@ -253,6 +244,10 @@ impl Engine {
     pub async fn sync_by_itself(&self, mut clock: AutoSync) {
         loop {
             clock.due().await;
+            // Looked at often: the officer may want an exchange before that is over.
+            while let Some(left) = self.turn.held_for() {
+                tokio::time::sleep(left.min(HELD_LOOK)).await;
+            }
             // Keys whose time without a contact is over go, whoever is unlocked.
             if let Ok(device) = self.device()
                 && let Err(cause) = device.sweep()
