@@ -123,6 +123,11 @@ export class Tally {
   passed = 0;
   failed = 0;
 
+  /** `around` gives what stands around a failure: what the page says, the end of a log. */
+  constructor(around = async () => "") {
+    this.around = around;
+  }
+
   async try(claim, test) {
     const began = Date.now();
     try {
@@ -132,7 +137,8 @@ export class Tally {
       return true;
     } catch (cause) {
       this.failed += 1;
-      console.log(`FAIL  ${claim}\n      ${String(cause.stack ?? cause).replaceAll("\n", "\n      ")}`);
+      const around = await this.around().catch((e) => `nothing more is known: ${e}`);
+      console.log(`FAIL  ${claim}\n      ${`${cause.stack ?? cause}\n${around}`.trimEnd().replaceAll("\n", "\n      ")}`);
       return false;
     }
   }

@@ -47,13 +47,23 @@ export class Driver {
   }
 
   async click(testid) {
-    const id = await this.one(testid);
-    await this.call("POST", `${this.session}/element/${id}/click`, {});
+    await this.#on(testid, "click", {});
   }
 
   async type(testid, text) {
-    const id = await this.one(testid);
-    await this.call("POST", `${this.session}/element/${id}/value`, { text });
+    await this.#on(testid, "value", { text });
+  }
+
+  /** What was drawn anew between being found and being touched is looked for again. */
+  async #on(testid, act, body) {
+    for (let tries = 1; ; tries++) {
+      const id = await this.one(testid);
+      try {
+        return await this.call("POST", `${this.session}/element/${id}/${act}`, body);
+      } catch (cause) {
+        if (tries === 5 || !cause.message.startsWith("stale element reference")) throw cause;
+      }
+    }
   }
 
   /** Presses a key wherever the focus is. */

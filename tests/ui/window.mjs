@@ -7,7 +7,7 @@ import { PASSWORD, PIN, ROOT, Stage, Tally, binary, freePort, sleep, until } fro
 import { Driver } from "./webdriver.mjs";
 
 const stage = new Stage();
-const tally = new Tally();
+const tally = new Tally(async () => `${await driver.run("return document.body.innerText")}\n${driver.child.log.slice(-3000)}`);
 /** Screenshots go here when somebody wants to look at them. */
 const SHOTS = process.env.DAFTAR_SHOTS;
 const PLATE = "01 Z 808 QA";
