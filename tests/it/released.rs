@@ -153,7 +153,7 @@ fn the_frozen_folders_stay_small() {
 /// With the variable it makes this version's folders if they are not there; without it, it does nothing.
 #[test]
 fn frozen_folders_are_only_added() {
-    let target = databases().join("v2");
+    let target = databases().join("v3");
     if std::env::var_os("DAFTAR_GOLDEN_WRITE").is_none() || target.exists() {
         return;
     }
