@@ -83,6 +83,14 @@ fn largest(room: &FilePath) -> PathBuf {
     files.max_by_key(|f| f.metadata().map_or(0, |m| m.len())).expect("a file").path()
 }
 
+/// Flips bits of one byte of a file; says what it holds then.
+fn spoil(file: &FilePath, at: usize, bits: u8) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).expect("read");
+    bytes[at] ^= bits;
+    std::fs::write(file, &bytes).expect("written");
+    bytes
+}
+
 fn has(store: &Store, n: u8) -> bool {
     store.show(&team(), &id(n)).is_ok()
 }
@@ -132,12 +140,10 @@ fn a_flipped_bit_in_any_page_loses_only_what_stands_on_it_and_headquarters_gives
 fn flipped(base: &Base, place: usize) -> usize {
     let home = base.copy();
     let file = largest(&home.path().join("vault"));
-    let mut bytes = std::fs::read(&file).expect("read");
     // In each page its beginning, its end with IV and HMAC, and places between.
     let within = [3, 40 + place * 7 % 1900, 2000 + place * 29 % 2000, 4017 + place % 79][place % FLIPS_A_PAGE];
     let at = place / FLIPS_A_PAGE * PAGE_BYTES + within;
-    bytes[at] ^= 1 << (place % 8);
-    std::fs::write(&file, &bytes).expect("written");
+    let bytes = spoil(&file, at, 1 << (place % 8));
     let what = format!("a bit at byte {within} of page {}", at / PAGE_BYTES + 1);
     let store = base.unlock(home.path());
     let salvaged = store.salvage(&team()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
@@ -219,10 +225,7 @@ fn a_salvage_that_is_cut_at_any_step_is_finished_by_the_next_start_or_begins_aga
 fn work_goes_on_in_a_damaged_compartment_and_what_is_saved_meanwhile_is_in_it_after_the_salvage() {
     let base = Base::new();
     let home = base.copy();
-    let file = largest(&home.path().join("vault"));
-    let mut bytes = std::fs::read(&file).expect("read");
-    bytes[100] ^= 1;
-    std::fs::write(&file, &bytes).expect("written");
+    spoil(&largest(&home.path().join("vault")), 100, 1);
     let store = base.unlock(home.path());
     assert!(matches!(store.salvage(&Compartment::reference()), Err(Error::Input(_))), "what is whole is left alone");
     assert_eq!(store.closed_why(), [(team(), Why::Damaged)]);
@@ -251,10 +254,7 @@ fn a_damaged_file_of_drafts_stops_nobody_and_whole_forms_are_taken_over() {
     let len = std::fs::metadata(largest(&base.dir.path().join("officer"))).expect("there").len() as usize;
     for page in 0..len / PAGE_BYTES {
         let home = base.copy();
-        let file = largest(&home.path().join("officer"));
-        let mut bytes = std::fs::read(&file).expect("read");
-        bytes[page * PAGE_BYTES + 1000] ^= 1;
-        std::fs::write(&file, &bytes).expect("written");
+        let bytes = spoil(&largest(&home.path().join("officer")), page * PAGE_BYTES + 1000, 1);
         let store = base.unlock(home.path());
         let drafts = store.own().drafts().expect("read");
         assert!(drafts.len() >= 12 - 3 && drafts.iter().all(|d| *d == form(d.kept_ms as u8)), "page {page}: {} forms", drafts.len());
@@ -271,10 +271,7 @@ fn a_damaged_file_of_drafts_stops_nobody_and_whole_forms_are_taken_over() {
 fn what_is_saved_and_heard_in_the_midst_of_a_salvage_stays() {
     let base = Base::new();
     let home = base.copy();
-    let file = largest(&home.path().join("vault"));
-    let mut bytes = std::fs::read(&file).expect("read");
-    bytes[200] ^= 1;
-    std::fs::write(&file, &bytes).expect("written");
+    spoil(&largest(&home.path().join("vault")), 200, 1);
     let store = base.unlock(home.path());
     assert_eq!(store.closed_why(), [(team(), Why::Damaged)]);
     let is_over = AtomicBool::new(false);
@@ -283,7 +280,7 @@ fn what_is_saved_and_heard_in_the_midst_of_a_salvage_stays() {
     let saved = std::thread::scope(|scope| {
         // Headquarters lets the officer in where he is in already: the file is not opened beside the one that salvages.
         scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
+            while not_over() {
                 store.grant_notice(&team(), Access { read: true, write: true }).expect("heard");
             }
         });
