@@ -328,6 +328,11 @@ try {
       await driver.click("sync-stop");
       await until("it has stopped", async () => (await driver.find("sync-stop")).length === 0, 5_000);
       await shot("sync-stopped");
+      // Nor does one begin by itself: after a failure that is at most two seconds away.
+      for (let n = 0; n < 30; n++) {
+        if ((await driver.find("sync-stop")).length > 0) throw new Error("an exchange began by itself behind the stop");
+        await sleep(100);
+      }
     } finally {
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => silent.close(done));
