@@ -52,7 +52,7 @@ export const errors = {
   "error.void_state": "The record was declared void or brought back meanwhile. Look at it again.",
 
   "trouble.stopped": "Stopped",
-  "trouble.stopped_text": "You stopped the exchange. What was confirmed stays confirmed; the rest waits.",
+  "trouble.stopped_text": "You stopped the exchange. What was confirmed stays confirmed; the rest waits. By itself it goes on a minute later.",
   "error.pack_not_for_us": "This pack is for somebody else. Nothing of it was taken.",
   "error.pack_writer": "This device does not know who wrote the pack. Nothing of it was taken.",
   "error.pack_broken": "This is no courier pack, or it was cut or changed on the way. Nothing of it was taken; ask for a new one.",

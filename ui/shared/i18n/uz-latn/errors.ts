@@ -55,7 +55,7 @@ export const errors: Translated<typeof en, "uz"> = {
   "error.void_state": "Yozuv shu orada bekor qilingan yoki qaytarilgan. Uni qayta ko‘ring.",
 
   "trouble.stopped": "To‘xtatildi",
-  "trouble.stopped_text": "Almashuvni to‘xtatdingiz. Tasdiqlangani tasdiqlangan, qolgani kutmoqda.",
+  "trouble.stopped_text": "Almashuvni to‘xtatdingiz. Tasdiqlangani tasdiqlangan, qolgani kutmoqda. Almashuv bir daqiqadan so‘ng o‘zi davom etadi.",
   "error.pack_not_for_us": "Bu paket boshqaga atalgan. Undan hech narsa olinmadi.",
   "error.pack_writer": "Qurilma paketni kim yozganini bilmaydi. Undan hech narsa olinmadi.",
   "error.pack_broken": "Bu paket emas, yoki yo‘lda kesilgan yo o‘zgartirilgan. Hech narsa olinmadi; yangisini so‘rang.",
