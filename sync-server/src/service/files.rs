@@ -18,7 +18,7 @@ use crate::hq::Headquarters;
 use crate::random::random;
 use crate::register::Known;
 use crate::store::erasure;
-use crate::store::files::{self, FileRow, NewFile};
+use crate::store::files::{self, FileRow, May, NewFile};
 use crate::store::meta::{self, Doubt, Place};
 use crate::store::people::Device;
 
@@ -180,7 +180,8 @@ fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &
     }
     let found = hq.store.write(|tx| {
         let Some(place) = meta::compartment(tx, &file.compartment)?.filter(|_| manifest.check().is_ok()) else { return Ok(None) };
-        if !files::may_bring(tx, device, &place)? || erasure::is_file_erased(tx, &place, &file.sha256)? {
+        let may = files::may(tx, (&hq.identity.device, &meta::life(tx)?), device, &place)?;
+        if may == May::Not || erasure::is_file_erased(tx, &place, &file.sha256)? {
             return Ok(None);
         }
         let known = match files::whole(tx, &place, &file.sha256)? {
@@ -188,6 +189,8 @@ fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &
             None => files::made_of(tx, &place, manifest)?,
         };
         let row = match known {
+            Some(row) if row.whole || may == May::Bring => row,
+            Some(_) | None if may == May::Hear => return Ok(None),
             Some(row) => row,
             None if files::bytes_kept(tx)?.saturating_add(manifest.size) > hq.blobs.bytes_max() => return Err(Error::StorageFull),
             None => {

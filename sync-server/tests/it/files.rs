@@ -190,6 +190,29 @@ async fn an_officer_whose_grant_ended_brings_what_he_took_and_gets_nothing_back(
 }
 
 #[tokio::test]
+async fn who_only_reads_is_told_what_is_here_and_after_a_loss_brings_what_he_holds() {
+    let world = World::new();
+    let (a, reader) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    world
+        .hq
+        .store
+        .write(|tx| {
+            tx.execute("UPDATE grant_ SET write = 0 WHERE officer = ?1", [reader.enrolled.officer.0])?;
+            Ok(())
+        })
+        .expect("written");
+    let (here, lost) = (Photo::new(TEAM, 5, 4000), Photo::new(TEAM, 6, 4000));
+    said(&world, &a, &here.brought(&[0])).await;
+    let told = said(&world, &reader, &[vec![here.offer()], lost.brought(&[0])].concat()).await;
+    assert_eq!(receipted(&told, &reader), [here.id().sha256], "that it is here is no secret to who reads it");
+    assert!(told.contains(&FileAnswer::Missing(lost.id())), "what is new comes from those who write");
+    world.hq.store.write(|tx| daftar_sync_server::epoch::begin(&world.hq, tx)).expect("another life");
+    let told = said(&world, &reader, &lost.brought(&[0])).await;
+    let is_held = |answer: &FileAnswer| matches!(answer, FileAnswer::Receipt(r) if r.held.iter().any(|f| f.file == lost.id()));
+    assert!(told.iter().any(is_held), "the writer's device may be lost too: {told:?}");
+}
+
+#[tokio::test]
 async fn wrong_bytes_and_lying_manifests_are_refused_and_stop_no_other_file() {
     let world = World::new();
     let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
