@@ -7,6 +7,8 @@ mod discover;
 pub(crate) mod exchange;
 mod limits;
 mod listen;
+#[cfg(any(test, feature = "simulation"))]
+mod memory;
 mod speak;
 mod tls;
 
@@ -22,6 +24,8 @@ use crate::share::Stranger;
 pub use call::{exchange_with, meet, near};
 pub use discover::{Announced, announce, look};
 pub use listen::{Listener, Met};
+#[cfg(any(test, feature = "simulation"))]
+pub use memory::{Cut, Exchanged, exchange_in_memory};
 
 /// Another device that answered nearby.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,58 +4,27 @@ use std::sync::Mutex;
 
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::PeerMessage;
-use tokio::sync::mpsc::channel;
 
 use super::reference::Held;
 use super::share::{ALL, given, may, take, team, tell};
 use super::simulated::{Weather, publish, sync};
 use super::world::{Hq, Tablet, id, set, stop};
-use crate::peer::exchange::{End, exchange};
-use crate::peer::{PeerError, PeerReport};
+use crate::peer::{Cut, Exchanged, PeerError, PeerReport, exchange_in_memory};
 use crate::share::take_segment;
 use crate::vault::AppliedWhat;
 
-/// Who asks loses the link after so many bytes of his, who answers after so many of his.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cut {
-    pub(super) asked: Option<usize>,
-    pub(super) answered: Option<usize>,
-}
+/// A link that nothing cuts.
+pub(super) const WHOLE: [Cut; 2] = [Cut::Never; 2];
 
-/// One exchange; what either end says of it, and how many bytes were asked and answered.
-pub(super) fn meet(asks: &Tablet, answers: &Tablet, cut: Cut) -> ([Result<PeerReport, PeerError>; 2], [usize; 2]) {
+/// One exchange of devices that know each other.
+pub(super) fn meet(asks: &Tablet, answers: &Tablet, cuts: [Cut; 2]) -> Exchanged {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let known = |of: &Tablet, to: &Tablet| to.store.other_device(&of.store.device().id).expect("read").expect("known");
-        let (asking, answering) = (known(asks, answers), known(answers, asks));
-        let ((up, up_here), (up_to, up_there)) = (channel(4), channel(4));
-        let ((down, down_here), (down_to, down_there)) = (channel(4), channel(4));
-        let (first, second, asked, answered) = tokio::join!(
-            exchange(&asks.store, &answering, End::Asks, up, down_there, &|_| {}),
-            exchange(&answers.store, &asking, End::Answers, down, up_there, &|_| {}),
-            carry(up_here, up_to, cut.asked),
-            carry(down_here, down_to, cut.answered),
-        );
-        ([first, second], [asked, answered])
-    })
+    let met = runtime.block_on(exchange_in_memory(&asks.store, &answers.store, cuts)).expect("read");
+    met.unwrap_or_else(|stranger| panic!("{stranger}"))
 }
 
-async fn carry(mut from: tokio::sync::mpsc::Receiver<Vec<u8>>, to: tokio::sync::mpsc::Sender<Vec<u8>>, cut: Option<usize>) -> usize {
-    let mut passed = 0;
-    while let Some(mut piece) = from.recv().await {
-        let left = cut.map_or(piece.len(), |at| at.saturating_sub(passed).min(piece.len()));
-        let whole = left == piece.len();
-        piece.truncate(left);
-        passed += left;
-        if (!piece.is_empty() && to.send(piece).await.is_err()) || !whole {
-            break;
-        }
-    }
-    passed
-}
-
-pub(super) fn whole(met: ([Result<PeerReport, PeerError>; 2], [usize; 2])) -> [PeerReport; 2] {
-    met.0.map(|r| r.expect("a whole link"))
+pub(super) fn whole(met: Exchanged) -> [PeerReport; 2] {
+    met.ends.map(|r| r.expect("a whole link"))
 }
 
 /// Two devices whose officers may read the same, and headquarters' word of it on both.
@@ -74,15 +43,15 @@ fn an_exchange_of_devices_cut_at_any_byte_keeps_what_came_and_the_next_goes_on()
     let (_hq, a, b) = two();
     a.store.save(&stop(1, "x", "y")).expect("saved");
     b.store.save(&stop(2, "x", "y")).expect("saved");
-    let (_, whole_bytes) = meet(&a, &b, Cut::default());
+    let whole_bytes = meet(&a, &b, WHOLE).carried;
     let (mut cuts, mut broken) = (0, 0);
     for at in (0..whole_bytes[0].max(whole_bytes[1])).step_by(5) {
         // Both have something to give each time.
         for (t, n) in [(&a, 1), (&b, 2)] {
             t.store.save(&set(n, Path::Field(45), Value::Text(format!("colour {at}")))).expect("amended");
         }
-        let cut = if at % 2 == 0 { Cut { asked: Some(at), answered: None } } else { Cut { asked: None, answered: Some(at) } };
-        let ([asked, answered], _) = meet(&a, &b, cut);
+        let cut = if at % 2 == 0 { [Cut::Bytes(at), Cut::Never] } else { [Cut::Never, Cut::Bytes(at)] };
+        let [asked, answered] = meet(&a, &b, cut).ends;
         cuts += 1;
         for end in [asked, answered] {
             match end {
@@ -93,8 +62,8 @@ fn an_exchange_of_devices_cut_at_any_byte_keeps_what_came_and_the_next_goes_on()
         }
     }
     assert!(broken >= cuts, "{broken} of {cuts} cuts were felt");
-    whole(meet(&a, &b, Cut::default()));
-    let idle = whole(meet(&b, &a, Cut::default()));
+    whole(meet(&a, &b, WHOLE));
+    let idle = whole(meet(&b, &a, WHOLE));
     assert!(idle.iter().all(|r| (r.sent_changes, r.received_changes, r.refused) == (0, 0, 0)), "{idle:?}");
     assert_eq!(a.store.digest(&team()).expect("computed"), b.store.digest(&team()).expect("computed"));
     for t in [&a, &b] {
@@ -123,14 +92,14 @@ fn a_record_that_travels_by_a_device_by_headquarters_and_by_a_gift_at_once_arriv
         a.store.save(&set(n, Path::Field(45), Value::Text("green".into()))).expect("amended");
     }
     sync(&hq, &held, &a, Weather::default()).expect("a whole link");
-    assert_eq!(whole(meet(&d, &a, Cut::default()))[0].received_changes, 80);
+    assert_eq!(whole(meet(&d, &a, WHOLE))[0].received_changes, 80);
     let gift = given(&a.store, &b.store.device().id, None);
     // b hears of it from d, from headquarters and out of the gift, all at the same time.
     let begin = std::sync::Barrier::new(3);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             begin.wait();
-            whole(meet(&b, &d, Cut::default()))
+            whole(meet(&b, &d, WHOLE))
         });
         scope.spawn(|| {
             begin.wait();

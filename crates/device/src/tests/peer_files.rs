@@ -10,11 +10,11 @@ use daftar_wire::message::{FrameReader, Hello, PeerMessage};
 use tokio::sync::mpsc::channel;
 
 use super::files::{about, attach, file, manifest, png, read, receipt};
-use super::peer::{Cut, meet, two, whole};
+use super::peer::{WHOLE, meet, two, whole};
 use super::share::{may, tell};
 use super::world::{Tablet, c, id, officer_id, stop, stop_in};
 use crate::peer::exchange::{End, exchange};
-use crate::peer::{PeerError, PeerReport};
+use crate::peer::{Cut, Exchanged, PeerError, PeerReport};
 
 const TEAM: &str = "team/imt-1";
 const AGENCY: &str = "agency/moi/imt-1";
@@ -37,7 +37,7 @@ fn photos_follow_the_records_between_devices_both_ways_and_wait_for_headquarters
     let (large, small) = (photo(&a, 1, 700), photo(&b, 2, 300));
     a.store.save(&stop_in(AGENCY, 3, "80 B 222 CC", "Karimov")).expect("saved");
     a.store.attach(&c(AGENCY), &id(3), &mut Cursor::new(png(3, 200)), &about("note.png")).expect("attached");
-    let met = whole(meet(&a, &b, Cut::default()));
+    let met = whole(meet(&a, &b, WHOLE));
     assert_eq!(met.each_ref().map(files_of), [(1, 1, 0); 2], "{met:?}");
     assert_eq!((read(&b, &large).expect("here"), read(&a, &small).expect("here")), (png(1, 700), png(2, 300)));
     let thumbnail = b.store.file_states(&c(TEAM), &id(1)).expect("read")[0].thumbnail;
@@ -46,7 +46,7 @@ fn photos_follow_the_records_between_devices_both_ways_and_wait_for_headquarters
     assert_eq!(waits, [6, 4], "either brings them to headquarters; another agency's stay where they were");
     // One hears from headquarters, and hands its word on.
     b.store.files_receipted(&receipt(&hq, 7, &[large, small])).expect("kept");
-    let idle = whole(meet(&b, &a, Cut::default()));
+    let idle = whole(meet(&b, &a, WHOLE));
     assert_eq!(idle.each_ref().map(files_of), [(0, 0, 0); 2]);
     assert_eq!(idle.each_ref().map(|r| r.receipted_files), [0, 2]);
     assert!(a.store.file_states(&c(TEAM), &id(1)).expect("read")[0].at_hq_ms.is_some());
@@ -56,17 +56,17 @@ fn photos_follow_the_records_between_devices_both_ways_and_wait_for_headquarters
 fn photos_between_devices_that_are_cut_at_any_place_go_on_from_there() {
     let (_hq, a, b) = two();
     let name = photo(&a, 1, 700);
-    let (_, bytes) = meet(&a, &b, Cut { asked: Some(200_000), answered: None });
+    let bytes = meet(&a, &b, [Cut::Bytes(200_000), Cut::Never]).carried;
     assert_eq!(bytes[0], 200_000);
     let chunks_here = || b.store.file_states(&c(TEAM), &id(1)).expect("read")[0].chunks_here;
     let mut before = chunks_here();
     for at in [400_000, 700_000] {
-        let ([asked, _], _) = meet(&a, &b, Cut { asked: Some(at), answered: None });
+        let [asked, _] = meet(&a, &b, [Cut::Bytes(at), Cut::Never]).ends;
         assert!(matches!(asked, Err(PeerError::Cut)), "{asked:?}");
         assert!(chunks_here() > before, "what came before the cut does not go again");
         before = chunks_here();
     }
-    let (ends, bytes) = meet(&b, &a, Cut::default());
+    let Exchanged { ends, carried: bytes } = meet(&b, &a, WHOLE);
     assert!(ends.iter().all(Result::is_ok), "{ends:?}");
     assert!(bytes[1] < 1_000_000, "only the rest: {bytes:?}");
     assert_eq!(read(&b, &name).expect("here"), png(1, 700));
