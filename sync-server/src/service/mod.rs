@@ -14,6 +14,7 @@ mod prepare;
 mod regroup;
 mod relay;
 mod serving;
+mod turns;
 mod up;
 
 use std::collections::{HashMap, HashSet};

@@ -14,14 +14,13 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::keep::{Committed, Outcome, commit};
 use super::prepare::{Ahead, Ready, prepare};
+use super::turns::Turns;
 use super::{Peer, Service, say};
 use crate::error::Result;
 use crate::store::{branch, meta};
 
 /// Segments that are decoded ahead of the commit.
 const AHEAD: usize = 4;
-/// Segments that are committed together when so many are ready.
-const BATCH_MAX: usize = 8;
 /// Streams that one exchange may have compared.
 const COMPARED_MAX: usize = 4 * HEADS_MAX as usize;
 /// A stream is asked for from its beginning at most once in so long: a device whose log is damaged shall not send it all each time.
@@ -44,27 +43,12 @@ struct Told {
     forked: HashSet<StreamId>,
 }
 
-/// What is ready, a few at most; none: all has come.
-async fn batch(commits: &mut Receiver<Ready>) -> Vec<Ready> {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    // How many come together is a race: a simulation waits until it is decided.
-    #[cfg(feature = "simulation")]
-    if crate::simulation::has_begun() {
-        while batch.len() < BATCH_MAX
-            && let Some(ready) = commits.recv().await
-        {
-            batch.push(ready);
-        }
-        return batch;
-    }
-    commits.recv_many(&mut batch, BATCH_MAX).await;
-    batch
-}
-
 impl Service {
     pub(super) async fn take(&self, peer: &Peer, asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Up> {
         let (ready, commits) = channel(AHEAD);
-        let (heads, taken) = tokio::join!(self.prepare_all(peer, asks, ready, answers), self.commit_all(peer, commits, answers));
+        let turns = Turns::default();
+        let prepared = self.prepare_all(peer, asks, (ready, &turns), answers);
+        let (heads, taken) = tokio::join!(prepared, self.commit_all(peer, (commits, &turns), answers));
         Ok(Up { heads: heads?, taken: taken? })
     }
 
@@ -73,12 +57,13 @@ impl Service {
         &self,
         peer: &Peer,
         mut asks: Receiver<Ask>,
-        ready: Sender<Ready>,
+        (ready, turns): (Sender<Ready>, &Turns),
         answers: &Sender<Answer>,
     ) -> Result<Option<Vec<Heads>>> {
         let mut ahead = Ahead::of(peer.device, peer.key);
         let (mut heads, mut compared) = (Vec::new(), 0);
         while let Some(ask) = asks.recv().await {
+            turns.prepare().await;
             let bytes = match ask {
                 Ask::Segment(bytes) => bytes,
                 Ask::End => return Ok(Some(heads)),
@@ -131,6 +116,9 @@ impl Service {
                 })
                 .await?;
             ahead = back;
+            if prepared.is_some() {
+                turns.prepared();
+            }
             if let Some(prepared) = prepared
                 && ready.send(prepared).await.is_err()
             {
@@ -164,14 +152,15 @@ impl Service {
     }
 
     /// Commits what is ready, a few at a time, and receipts it. Goes on when nobody listens: what came is kept.
-    async fn commit_all(&self, peer: &Peer, mut commits: Receiver<Ready>, answers: &Sender<Answer>) -> Result<u64> {
+    async fn commit_all(&self, peer: &Peer, (mut commits, turns): (Receiver<Ready>, &Turns), answers: &Sender<Answer>) -> Result<u64> {
         let mut taken = 0;
         let mut told = Told::default();
         loop {
-            let batch = batch(&mut commits).await;
+            let batch = turns.batch(&mut commits).await;
             if batch.is_empty() {
                 return Ok(taken);
             }
+            let prepared = batch.len();
             let Committed { outcomes, epoch } = self.blocking(move |hq| commit(hq, batch)).await?;
             // By the stream's row, or its branch's.
             let mut held: BTreeMap<Option<i64>, Receipted> = BTreeMap::new();
@@ -200,6 +189,7 @@ impl Service {
                 let said = if is_short { Answer::Short(ShortReceipt::of(&receipt)) } else { Answer::Receipt(receipt) };
                 let _ = say(answers, said).await;
             }
+            turns.committed(prepared);
         }
     }
 

@@ -71,6 +71,8 @@ pub use verify::{Bad, Verified};
 
 /// What stands before an Ed25519 key's 32 bytes in PKCS#8 (RFC 8410, 7).
 const PKCS8_ED25519: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+/// Files are opened on so many cores at most.
+const OPENERS_MAX: usize = 4;
 
 /// The device as headquarters knows it.
 pub struct DeviceInfo {
@@ -153,6 +155,15 @@ pub struct Store {
     own: OwnFile,
 }
 
+fn openers() -> usize {
+    // Whoever makes a file, or begins a stream in one, draws its identity: in a simulation, in the order of their names.
+    #[cfg(feature = "simulation")]
+    if crate::simulation::has_begun() {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, usize::from).min(OPENERS_MAX)
+}
+
 impl Store {
     pub(crate) fn open(shared: Arc<Shared>, session: Session) -> Result<Self> {
         let info = DeviceInfo::read(&shared)?;
@@ -185,10 +196,7 @@ impl Store {
 
     /// Opens every compartment that a door leads to, on as many cores as there are. A damaged file closes its compartment alone.
     fn open_doors(&self, doors: &[Door]) -> Result<()> {
-        // Whoever makes a file draws its identity: in one order, so that a simulation replays.
-        let is_made = doors.iter().all(|d| d.made);
-        let threads = if is_made { std::thread::available_parallelism().map_or(1, usize::from).min(4) } else { 1 };
-        let share = doors.len().div_ceil(threads).max(1);
+        let share = doors.len().div_ceil(openers()).max(1);
         let opened: Vec<Result<()>> = std::thread::scope(|scope| {
             let tasks: Vec<_> = doors
                 .chunks(share)
