@@ -29,7 +29,11 @@ impl World {
         let view = match store.show(c, record) {
             Ok(view) => view,
             Err(Error::NoRecord(_)) => {
-                let reviews = if before.is_empty() { BTreeSet::new() } else { self.hq.reviews(c)? };
+                let mut reviews = if before.is_empty() { BTreeSet::new() } else { self.hq.reviews(c)? };
+                if self.hq.lives.lost() > 0 {
+                    // A ruling that headquarters lost stands where it was heard.
+                    reviews.extend(&self.tablets[t].disk.review);
+                }
                 let counts = before.iter().filter_map(|n| self.model.fact(n)).any(|f| !f.is_poison && !reviews.contains(&f.name));
                 hold!(
                     !counts || self.tablets[t].may_lose.contains(c),
@@ -110,7 +114,7 @@ impl World {
     pub fn check_queue(&mut self, t: usize) -> Checked {
         let store = self.tablet(t)?.unlocked_store()?;
         for c in self.tablets[t].open() {
-            let is_heard = self.tablets[t].disk.heard.get(&c).copied().unwrap_or(0) == self.hq.lives.lost();
+            let is_heard = self.tablets[t].disk.heard.get(&c).copied().unwrap_or(0) == self.hq.lives.turns();
             for waiting in store.unsent(&c)? {
                 if !is_heard {
                     // Whoever has not heard that headquarters lost something goes by what it had.
@@ -194,8 +198,28 @@ impl World {
         }
         if thorough {
             self.check_lists(t, &readable)?;
+            self.check_photos(t, &readable)?;
             let verified = store.verify()?;
             hold!(verified.bad.is_empty(), "{label}: does not verify: {:?}", verified.bad);
+        }
+        Ok(())
+    }
+
+    /// Every file that is here is at headquarters, and what is said to be there is.
+    fn check_photos(&self, t: usize, readable: &BTreeSet<Compartment>) -> Checked {
+        let Some(store) = self.tablets[t].store() else { return Ok(()) };
+        let label = &self.tablets[t].label;
+        for (c, record) in self.photos.iter().filter(|(c, _)| readable.contains(c)) {
+            let states = match store.file_states(c, record) {
+                Err(Error::NoRecord(_)) => continue,
+                states => states?,
+            };
+            for (i, file) in states.iter().enumerate() {
+                let (is_there, is_said) = (self.hq.has_file(c, &file.sha256)?, file.at_hq_ms.is_some());
+                let what = format!("file {} of {} in {c}", i + 1, self.model.label(record));
+                hold!(is_there || !is_said, "{label}: {what} is said to be at headquarters and is not");
+                hold!(is_said || !file.here, "{label}: {what} is here and, as far as is known, not at headquarters");
+            }
         }
         Ok(())
     }

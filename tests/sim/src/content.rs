@@ -1,12 +1,16 @@
 //! What people write: small records with few values, so that officers often touch the same. Holds no real person.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 
 use daftar_core::compartment::{Audience, Compartment};
 use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
 use daftar_core::value::{ElementKey, Path, Value};
 
+use image::{ImageFormat, RgbImage};
+
+use crate::broken::{Broken, Checked};
 use crate::rng::Rng;
 
 const PLATES: &[&str] = &["01 A 123 BC", "80 B 222 CC", "10 777 AAA", "not read"];
@@ -75,6 +79,27 @@ pub fn record(kind: Kind, team: &str, parent: Option<RecordId>, now_ms: u64, rng
         }
     }
     set
+}
+
+/// What a camera or a folder gives: mostly small pictures, some of more than one chunk, and now and then no picture.
+pub fn file(rng: &mut Rng) -> Checked<Vec<u8>> {
+    let side = match rng.below(12) {
+        0 => return Ok(noise(3000, rng)),
+        1 => 320,
+        _ => 16,
+    };
+    let picture = RgbImage::from_raw(side, side, noise(3 * (side * side) as usize, rng));
+    let mut png = Cursor::new(Vec::new());
+    match picture.map(|p| p.write_to(&mut png, ImageFormat::Png)) {
+        Some(Ok(())) => Ok(png.into_inner()),
+        other => Err(Broken(format!("a picture is none: {other:?}"))),
+    }
+}
+
+fn noise(bytes: usize, rng: &mut Rng) -> Vec<u8> {
+    let mut all = vec![0; bytes];
+    rng.fill(&mut all);
+    all
 }
 
 /// What an element's field says.

@@ -101,6 +101,24 @@ pub enum Fault {
     LeaseRenewed,
     /// A save where reading was closed.
     Captured,
+    /// A photo or another file added to a record.
+    Photo,
+    /// The exchange of files cut.
+    FilesCut,
+    /// A courier's pack read at headquarters.
+    PackAnswered,
+    /// Its answer read on the device.
+    PackRead,
+    /// An answer read once more.
+    PackAgain,
+    /// Another device's gift.
+    PackGift,
+    /// Two devices that exchanged with no server between.
+    Met,
+    /// The same, cut.
+    MeetingCut,
+    /// An officer whom a leader let in.
+    Admitted,
     /// Headquarters restored from a backup.
     Restored,
     /// An exchange with a restored headquarters that nobody had confirmed.
@@ -122,7 +140,7 @@ impl Fault {
     }
 
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 55] = [
+    pub const ALL: [(Self, &'static str); 64] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),
@@ -172,6 +190,15 @@ impl Fault {
         (Self::LeaseEnded, "lease-ended"),
         (Self::LeaseRenewed, "lease-renewed"),
         (Self::Captured, "captured"),
+        (Self::Photo, "photo"),
+        (Self::FilesCut, "files-cut"),
+        (Self::PackAnswered, "pack-answered"),
+        (Self::PackRead, "pack-read"),
+        (Self::PackAgain, "pack-again"),
+        (Self::PackGift, "pack-gift"),
+        (Self::Met, "met"),
+        (Self::MeetingCut, "meeting-cut"),
+        (Self::Admitted, "admitted"),
         (Self::Restored, "restored"),
         (Self::UploadsOnly, "uploads-only"),
         (Self::SetBack, "set-back"),

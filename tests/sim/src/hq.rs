@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use daftar_core::authorize::{Grant, Role};
 use daftar_core::compartment::{Agency, Compartment};
-use daftar_core::ids::{ChangeName, DeviceId, Digest, OfficerId};
+use daftar_core::ids::{ChangeName, DeviceId, Digest, FileHash, OfficerId};
 use daftar_sync_server::admin::{self, NewOfficer};
 use daftar_sync_server::clock::FixedClock;
 use daftar_sync_server::hq::Headquarters;
 use daftar_sync_server::keys::Folder;
+use daftar_sync_server::pack::{self, Answered, PACK_FILES_BYTES_MAX};
 use daftar_sync_server::service::Service;
 use daftar_sync_server::store::feed::Whose;
 use daftar_sync_server::store::people::Device as DeviceRow;
-use daftar_sync_server::store::{feed, meta, people};
+use daftar_sync_server::store::{feed, files, meta, people};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
 use daftar_wire::message::{FeedVerdict, Ruling, Verdict};
 use daftar_wire::segment::Segment;
@@ -130,15 +131,8 @@ impl Hq {
     }
 
     /// Adds an officer.
-    pub fn person(&self, handle: &str, agency: Agency, team: &str) -> Checked<Person> {
-        let new = NewOfficer {
-            handle: handle.to_owned(),
-            full_name: None,
-            agency,
-            team: Some(team.to_owned()),
-            role: Role::Officer,
-            password: None,
-        };
+    pub fn person(&self, handle: &str, agency: Agency, team: &str, role: Role) -> Checked<Person> {
+        let new = NewOfficer { handle: handle.to_owned(), full_name: None, agency, team: Some(team.to_owned()), role, password: None };
         let added = self.hq().add_officer(&new)?;
         Ok(Person { id: added.officer, handle: handle.to_owned(), agency, team: team.to_owned() })
     }
@@ -163,6 +157,21 @@ impl Hq {
     pub fn enrol(&self, request: EnrolRequest) -> Checked<Enrolled> {
         let service = self.service();
         block_on(async { service.enrol(request).await }).map_err(|e| Broken(format!("an enrolment was refused: {e}")))
+    }
+
+    /// Reads a question from a courier and writes its answer.
+    pub(crate) fn answer(&self, question: &Path, out: &Path) -> Checked<Answered> {
+        let service = self.service();
+        Ok(block_on(pack::answer(&service, question, out, false, PACK_FILES_BYTES_MAX, &|_, _| ()))?)
+    }
+
+    /// Whether it holds all of a file.
+    pub fn has_file(&self, c: &Compartment, file: &FileHash) -> Checked<bool> {
+        let held = self.hq().store.read(|tx| match meta::compartment(tx, c)? {
+            Some(place) => Ok(files::whole(tx, &place, file)?.is_some()),
+            None => Ok(false),
+        });
+        Ok(held?)
     }
 
     /// A device's row.

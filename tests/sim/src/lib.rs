@@ -4,6 +4,7 @@
 mod broken;
 mod check;
 mod content;
+mod courier;
 pub mod errors;
 pub mod fault;
 mod folder;

@@ -10,6 +10,7 @@ use daftar_core::ids::{ChangeName, RecordId};
 use daftar_device::sync::{LinkError, Transport};
 use daftar_sync_server::service::Service;
 use daftar_sync_server::store::people::Device as DeviceRow;
+use daftar_wire::file::FileAsk;
 use daftar_wire::message::{Answer, Ask, FrameReader, Notice};
 use daftar_wire::segment::Segment;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -35,6 +36,8 @@ pub enum Plan {
     AlteredQuestion { segment: u64, byte: u64 },
     /// A byte of what headquarters or a device signed is altered on the way down.
     AlteredAnswer { answer: u64, byte: u64 },
+    /// Records go whole; of what the device says of files behind them so many words arrive.
+    CutFiles { words: u64 },
     /// For the checks of the checks: an entry of the feed is left out, and nobody told.
     DropsSilently,
     /// For the checks of the checks: somebody else's segment is put into the answer.
@@ -58,6 +61,8 @@ pub struct Heard {
     pub refused: Vec<String>,
     /// Streams of which another number was wanted.
     pub wanted: usize,
+    /// What was said of files was cut.
+    pub files_cut: bool,
     /// Answers heard by the device.
     pub answers: usize,
     /// Ends that left the device with the newest of a feed and not with what is before it.
@@ -69,6 +74,8 @@ pub struct Link {
     service: Arc<Service>,
     device: DeviceRow,
     plan: Mutex<Option<Plan>>,
+    /// Words about files that arrive, where these are cut.
+    files: Option<u64>,
     /// Bytes that the device wants in one answer.
     budget: Option<u64>,
     heard: Mutex<Heard>,
@@ -77,7 +84,8 @@ pub struct Link {
 impl Link {
     /// A link of this device to headquarters.
     pub fn new(service: Arc<Service>, device: DeviceRow, plan: Plan, budget: Option<u64>) -> Self {
-        Self { service, device, plan: Mutex::new(Some(plan)), budget, heard: Mutex::default() }
+        let files = if let Plan::CutFiles { words } = plan { Some(words) } else { None };
+        Self { service, device, plan: Mutex::new(Some(plan)), files, budget, heard: Mutex::default() }
     }
 
     /// What was said.
@@ -210,7 +218,7 @@ impl Link {
         let cut = || Err(LinkError::NoLink("cut".into()));
         match plan {
             Plan::Fails(error) => Err(error),
-            Plan::Clean => self.say(self.serve(&whole).await?, to).await,
+            Plan::Clean | Plan::CutFiles { .. } => self.say(self.serve(&whole).await?, to).await,
             Plan::CutQuestion { thousandths, heard } => {
                 let answers = self.serve(&whole[..part(whole.len(), thousandths)]).await?;
                 if heard {
@@ -290,6 +298,50 @@ impl Transport for Link {
         frames.sort_by_cached_key(|frame| order(frame));
         self.note_question(&frames);
         self.carry(plan, frames, &answers).await
+    }
+
+    async fn exchange_files(&self, mut asks: Receiver<Vec<u8>>, answers: Sender<Vec<u8>>) -> Result<(), LinkError> {
+        let ((ask, asked), (say, mut said)) = (channel(1), channel(1));
+        // What is cut is what the device says: how far headquarters' words came meanwhile is left to no race.
+        let asking = async {
+            let (mut reader, mut left) = (FrameReader::default(), self.files);
+            while let Some(bytes) = asks.recv().await {
+                reader.push(&bytes);
+                while let Ok(Some(frame)) = reader.next() {
+                    if left == Some(0) {
+                        drop(ask);
+                        return false;
+                    }
+                    left = left.map(|left| left - 1);
+                    if let Ok(Some(word)) = FileAsk::read(&frame) {
+                        let _ = ask.send(word).await;
+                    }
+                }
+            }
+            drop(ask);
+            true
+        };
+        let serving = async {
+            let done = self.service.files(&self.device, asked, &say).await;
+            drop(say);
+            done
+        };
+        let hearing = async {
+            while let Some(answer) = said.recv().await {
+                let _ = answers.send(answer.write()).await;
+            }
+            drop(answers);
+        };
+        let (is_whole, done, ()) = tokio::join!(asking, serving, hearing);
+        self.note(|h| h.files_cut |= !is_whole);
+        match done {
+            Ok(_) if is_whole => Ok(()),
+            Ok(_) => Err(LinkError::NoLink("cut".into())),
+            Err(error) => {
+                tracing::error!(%error, "an exchange of files failed");
+                Err(LinkError::NoLink(error.to_string()))
+            }
+        }
     }
 
     fn budget(&self) -> Option<u64> {

@@ -34,6 +34,8 @@ pub(crate) struct Lives {
     pub(crate) restored: u32,
     /// How often its folder was put back.
     pub(crate) set_back: u32,
+    /// How often it noticed that.
+    noticed: u32,
     /// The life in which its folder was put back, while it has noticed nothing.
     unnoticed: Option<Epoch>,
     /// How many changes of its own it held when it was last asked what it has given to whom; `None`: it lost some since.
@@ -44,6 +46,11 @@ impl Lives {
     /// How often it lost what it had.
     pub(crate) fn lost(&self) -> u64 {
         u64::from(self.restored + self.set_back)
+    }
+
+    /// How often what it says of itself changed: it lost something, or noticed it.
+    pub(crate) fn turns(&self) -> u64 {
+        self.lost() + u64::from(self.noticed)
     }
 
     pub(crate) fn has_backup(&self) -> bool {
@@ -157,6 +164,7 @@ impl World {
         }
         if self.hq.lives.unnoticed.is_some_and(|was| self.hq.epoch().is_ok_and(|now| now != was)) {
             self.hq.lives.unnoticed = None;
+            self.hq.lives.noticed += 1;
             self.happened(Fault::SetBackNoticed);
             self.trace.say(format!("{:05} headquarters notices that it was put back", self.steps));
         }

@@ -38,6 +38,9 @@ struct Words {
     /// Headquarters is restored from backups and put back without a word, too.
     #[arg(long)]
     losses: bool,
+    /// The same in every so many seeds alone.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["losses", "seed"])]
+    losses_every: Option<u64>,
     /// So many seeds at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -83,7 +86,8 @@ fn act(words: &Words, out: &mut dyn Write) -> io::Result<bool> {
     let mut seeds: Vec<u64> = kept.collect();
     let new: Vec<u64> = (from..to).filter(|s| !seeds.contains(s)).collect();
     seeds.extend(new);
-    let set = Set { seeds, size, jobs: words.jobs, minutes: words.minutes, covers: words.covers };
+    let losses_every = if words.losses { Some(1) } else { words.losses_every };
+    let set = Set { seeds, size, losses_every, jobs: words.jobs, minutes: words.minutes, covers: words.covers };
     writeln!(out, "{} seeds from {from} at commit {}", set.seeds.len(), commit())?;
     out.flush()?;
     let is_well = set::run(&set, out)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use daftar_core::authorize::Role;
 use daftar_core::change::{Header, Op, Payload};
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{ChangeName, DeviceId, Head, Incarnation, RecordId};
@@ -39,7 +40,7 @@ pub struct Rogue {
 impl Rogue {
     /// Enrols it.
     pub fn enrol(hq: &Hq, rng: &mut Rng) -> Checked<Self> {
-        let person = hq.person("rogue", Agency::Moi, "imt-1")?;
+        let person = hq.person("rogue", Agency::Moi, "imt-1", Role::Officer)?;
         let code = hq.code(&person)?;
         let (signing, officer) = (SigningKey::from_bytes(&rng.bytes()), SigningKey::from_bytes(&rng.bytes()));
         let answer = hq.enrol(EnrolRequest {

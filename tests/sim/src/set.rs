@@ -24,6 +24,8 @@ pub struct Set {
     pub seeds: Vec<u64>,
     /// How large each world is.
     pub size: Size,
+    /// In every so many seeds headquarters loses what it had.
+    pub losses_every: Option<u64>,
     /// So many at a time.
     pub jobs: usize,
     /// No seed begins after so many minutes.
@@ -61,7 +63,9 @@ pub fn run(set: &Set, out: &mut dyn Write) -> io::Result<bool> {
         let is_over = until.is_some_and(|u| Instant::now() >= u) || !sum.failed.is_empty();
         while running.len() < set.jobs.max(1) && place < set.seeds.len() && !is_over {
             let twice = (place as u64).is_multiple_of(TWICE_EVERY);
-            running.push(start(set.seeds[place], set.size, twice)?);
+            let seed = set.seeds[place];
+            let losses = set.losses_every.is_some_and(|every| seed.is_multiple_of(every));
+            running.push(start(seed, Size { losses, ..set.size }, twice)?);
             place += 1;
         }
         if running.is_empty() {
@@ -134,8 +138,11 @@ fn say(set: &Set, sum: &Sum, took: Duration, out: &mut dyn Write) -> io::Result<
         sum.changes,
         years * 3600.0 / seconds
     )?;
-    let missing: Vec<&str> =
-        Fault::ALL.iter().filter(|(f, _)| !sum.seen.contains(f) && (set.size.losses || !f.is_loss())).map(|(_, name)| *name).collect();
+    let missing: Vec<&str> = Fault::ALL
+        .iter()
+        .filter(|(f, _)| !sum.seen.contains(f) && (set.losses_every.is_some() || !f.is_loss()))
+        .map(|(_, name)| *name)
+        .collect();
     if !missing.is_empty() {
         writeln!(out, "{} in no seed: {}", if set.covers { "MISSING" } else { "not seen" }, missing.join(", "))?;
     }

@@ -47,7 +47,7 @@ pub struct Remembered {
     pub stamps: BTreeMap<Compartment, Stamp>,
     /// How far each own stream was receipted.
     pub receipted: BTreeMap<StreamId, u64>,
-    /// How often headquarters had been restored or put back when an exchange of each compartment last finished.
+    /// How often headquarters had been restored, put back or had noticed it when an exchange of each compartment last finished.
     pub heard: BTreeMap<Compartment, u64>,
     /// Each officer's last contact that finished.
     pub contacts: BTreeMap<OfficerId, Contact>,

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use daftar_core::compartment::Agency;
+use daftar_core::authorize::Role;
+use daftar_core::compartment::{Agency, Compartment};
+use daftar_core::ids::{DeviceId, RecordId};
 use tempfile::TempDir;
 
 use crate::broken::{Broken, Checked, hold};
+use crate::courier::Pack;
 use crate::errors;
 use crate::fault::Fault;
 use crate::hq::Hq;
@@ -91,6 +94,13 @@ pub struct World {
     pub lost: BTreeSet<daftar_core::ids::ChangeName>,
     /// Counts clones.
     pub clones: usize,
+    /// Officers whom a leader let in.
+    pub admitted: usize,
+    /// Records to which a file was added.
+    pub photos: BTreeSet<(Compartment, RecordId)>,
+    /// Packs that somebody carries.
+    pub(crate) packs: Vec<Pack>,
+    packed: usize,
     expected: BTreeSet<&'static str>,
     folder: TempDir,
     _one: MutexGuard<'static, ()>,
@@ -133,6 +143,10 @@ impl World {
             numbers: BTreeSet::new(),
             lost: BTreeSet::new(),
             clones: 0,
+            admitted: 0,
+            photos: BTreeSet::new(),
+            packs: Vec::new(),
+            packed: 0,
             expected: BTreeSet::new(),
             folder,
             _one: one,
@@ -151,12 +165,12 @@ impl World {
         let team = format!("imt-{}", i % 3 + 1);
         let agency = Agency::ALL[i / 3 % 3];
         let mut tablet = Tablet::new(&label, self.folder.path(), self.now_ms)?;
-        let first = self.hq.person(&format!("{label}-a"), agency, &team)?;
+        let first = self.hq.person(&format!("{label}-a"), agency, &team, Role::Leader)?;
         tablet.enrol(&self.hq, first, false)?;
         tablet.unlock(0)?;
         if i % 3 != 2 {
             // A colleague of the next agency; on every second device his keys are handed over at once.
-            let second = self.hq.person(&format!("{label}-b"), Agency::ALL[(i / 3 + 1) % 3], &team)?;
+            let second = self.hq.person(&format!("{label}-b"), Agency::ALL[(i / 3 + 1) % 3], &team, Role::Officer)?;
             tablet.enrol(&self.hq, second, i.is_multiple_of(2))?;
         }
         if i % 4 == 3 {
@@ -172,6 +186,12 @@ impl World {
     /// The folder of everything.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    /// Where the next pack is written.
+    pub(crate) fn pack_path(&mut self) -> PathBuf {
+        self.packed += 1;
+        self.folder.path().join(format!("pack-{}", self.packed))
     }
 
     /// A line of the trace, about a device.
@@ -190,6 +210,22 @@ impl World {
     /// The step may log an ERROR that begins so.
     pub fn expect_error(&mut self, begins: &'static str) {
         self.expected.insert(begins);
+    }
+
+    /// An exchange of a device, by whatever road, may log what comes of copied disks and of what headquarters lost.
+    pub(crate) fn expect_of_exchange(&mut self, device: DeviceId) {
+        if self.tablets.iter().any(|t| t.was_copied) {
+            // Of a stream that went two ways the newest may come before the branch that it carries on.
+            self.expect_error("an entry of the feed was not taken");
+        }
+        if self.tablets.iter().any(|t| t.was_copied && t.id == device) {
+            self.expect_error("headquarters holds another history of this stream");
+        }
+        self.expect_unaware();
+        if self.hq.lives.lost() > 0 {
+            // What was lost comes back in more than one exchange.
+            self.expect_error("what headquarters holds is another log still");
+        }
     }
 
     /// No ERROR was logged but those that were expected.

@@ -1,9 +1,11 @@
 //! Whether the simulation catches what it is there to catch: worlds that break a rule on purpose, each of which must be found.
 
+use daftar_core::compartment::Compartment;
 use daftar_sim::link::Plan;
 use daftar_sim::model::Rules;
 use daftar_sim::run::{live, quiet, run};
 use daftar_sim::steps;
+use daftar_sim::steps::meeting::check_alike;
 use daftar_sim::world::{Size, World};
 
 /// Small enough for a test, large enough that officers meet.
@@ -50,18 +52,13 @@ fn a_link_that_drops_an_entry_and_lies_about_the_end_is_found() {
     let mut world = world(5);
     live(&mut world).expect("a sound world");
     // Somebody writes, everybody else is told that there is nothing.
-    let writer = (0..world.tablets.len()).find(|t| !world.tablets[*t].is_forked()).expect("a device");
+    let (writer, reader, place) = colleagues(&world);
     steps::unlock(&mut world, writer, 0).expect("he unlocks");
-    let team = world.tablets[writer].people[0].team.clone();
-    let place = format!("team/{team}").parse().expect("a compartment");
     let store = world.tablets[writer].store().expect("he is unlocked");
     while store.unsent(&place).expect("it is open").is_empty() {
         steps::create(&mut world, writer).expect("he writes");
     }
     steps::sync::sync(&mut world, writer, Plan::Clean).expect("it is sent");
-    let reader = (0..world.tablets.len())
-        .find(|t| *t != writer && !world.tablets[*t].is_forked() && world.tablets[*t].people[0].team == team)
-        .expect("a colleague");
     steps::unlock(&mut world, reader, 0).expect("he unlocks");
     steps::sync::sync(&mut world, reader, Plan::DropsSilently).expect("nothing is noticed by the engine");
     world.check_hq().expect("headquarters is sound");
@@ -108,4 +105,57 @@ fn an_error_in_the_log_ends_a_run() {
     world.expect_error("something that nobody");
     assert_eq!(world.check_errors(), Ok(()), "a step may name what it causes");
     assert_eq!(quiet(&mut world, true), Ok(()));
+}
+
+/// Two devices whose first officers are of one team, which nobody ever took from them, and its compartment.
+fn colleagues(world: &World) -> (usize, usize, Compartment) {
+    let place = |t: usize| format!("team/{}", world.tablets[t].people[0].team).parse::<Compartment>().expect("a compartment");
+    let is_sound = |t: &usize| {
+        let tablet = &world.tablets[*t];
+        !tablet.was_copied && !world.policy.is_touched(&tablet.people[0].id, &place(*t))
+    };
+    let sound: Vec<usize> = (0..world.tablets.len()).filter(is_sound).collect();
+    let pairs = sound.iter().flat_map(|a| sound.iter().map(|b| (*a, *b)));
+    let (a, b) = pairs.into_iter().find(|(a, b)| a != b && place(*a) == place(*b)).expect("colleagues");
+    (a, b, place(a))
+}
+
+#[test]
+fn devices_that_differ_after_they_met_are_found() {
+    let mut world = world(5);
+    live(&mut world).expect("a sound world");
+    let (a, b, place) = colleagues(&world);
+    steps::unlock(&mut world, a, 0).expect("he unlocks");
+    steps::unlock(&mut world, b, 0).expect("his colleague unlocks");
+    for t in [a, b] {
+        steps::sync::sync(&mut world, t, Plan::Clean).expect("a good link");
+    }
+    check_alike(&world, [a, b]).expect("they hold the same");
+    let store = world.tablets[a].store().expect("he is unlocked");
+    let before = store.digest(&place).expect("it is open");
+    while store.digest(&place).expect("it is open") == before {
+        steps::create(&mut world, a).expect("he writes");
+    }
+    let found = check_alike(&world, [a, b]).expect_err("one has what the other has not");
+    assert!(found.0.contains("is not the same on both"), "{found}");
+}
+
+#[test]
+fn a_photo_that_is_said_to_be_at_headquarters_and_is_not_is_found() {
+    let mut world = SEEDS
+        .map(|seed| {
+            let mut world = world(seed);
+            live(&mut world).expect("a sound world");
+            world
+        })
+        .find(|world| !world.photos.is_empty())
+        .expect("in some world somebody takes a picture");
+    let (place, _) = world.photos.first().cloned().expect("somebody did");
+    let reads = |t: &usize| world.tablets[*t].people[0].may_read().contains(&place);
+    let t = (0..world.tablets.len()).find(reads).expect("somebody sees it");
+    let hq = world.hq.service().hq().clone();
+    assert!(hq.store.write(|tx| Ok(tx.execute("DELETE FROM file", [])?)).expect("written") > 0, "it was there");
+    steps::unlock(&mut world, t, 0).expect("he unlocks");
+    let found = world.check_quiet(t, true).expect_err("what is gone is missed");
+    assert!(found.0.contains("is said to be at headquarters and is not"), "{found}");
 }

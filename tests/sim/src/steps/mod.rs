@@ -1,13 +1,17 @@
 //! What can happen, and how often. Each noun has a file with two functions: may it happen here now, and do it.
 
 mod absence;
+mod admission;
 mod backup;
 mod clock;
+mod courier;
 mod element;
 mod form;
 mod hq;
 pub mod life;
+pub mod meeting;
 mod person;
+mod photo;
 mod policy;
 mod process;
 mod record;
@@ -49,6 +53,18 @@ pub enum Step {
     Kill,
     /// A sync over a good or bad link.
     Sync,
+    /// He adds a photo or another file to a record.
+    Attach,
+    /// He writes a courier pack.
+    WritePack,
+    /// Headquarters reads one and answers.
+    AnswerPack,
+    /// One arrives at a device.
+    ReadPack,
+    /// Two devices exchange with no server between.
+    Meet,
+    /// A leader lets a replacement in.
+    Admit,
     /// The device's clock jumps.
     Clock,
     /// The device is away for long.
@@ -82,7 +98,7 @@ pub enum Step {
 }
 
 /// Every step with its weight: how often it comes beside the others that are possible.
-const ALL: [(Step, u64); 28] = [
+const ALL: [(Step, u64); 34] = [
     (Step::Create, 160),
     (Step::Amend, 200),
     (Step::Element, 90),
@@ -96,6 +112,12 @@ const ALL: [(Step, u64); 28] = [
     (Step::Change, 20),
     (Step::Kill, 20),
     (Step::Sync, 220),
+    (Step::Attach, 16),
+    (Step::WritePack, 16),
+    (Step::AnswerPack, 12),
+    (Step::ReadPack, 60),
+    (Step::Meet, 24),
+    (Step::Admit, 4),
     (Step::Clock, 10),
     (Step::Absence, 1),
     (Step::Rogue, 12),
@@ -106,8 +128,8 @@ const ALL: [(Step, u64); 28] = [
     (Step::Revoke, 5),
     (Step::ServerRestart, 8),
     (Step::ServerClock, 3),
-    (Step::ServerBackup, 1),
-    (Step::Restore, 2),
+    (Step::ServerBackup, 3),
+    (Step::Restore, 4),
     (Step::Confirm, 20),
     (Step::ServerCopy, 2),
     (Step::SetBack, 1),
@@ -117,13 +139,18 @@ impl Step {
     fn is_possible(self, world: &World, t: usize) -> bool {
         match self {
             Self::Create => record::can_create(world, t),
-            Self::Amend | Self::Element | Self::OpenForm | Self::Void | Self::Refused => record::can_act(world, t),
+            Self::Attach | Self::Amend | Self::Element | Self::OpenForm | Self::Void | Self::Refused => record::can_act(world, t),
             Self::Resolve | Self::Unvoid => record::can_act(world, t),
             Self::Unlock => person::can_unlock(world, t),
             Self::Lock => person::can_lock(world, t),
             Self::Change => person::can_change(world, t),
             Self::Kill => true,
             Self::Sync => sync::can(world, t),
+            Self::WritePack => courier::can_write(world, t),
+            Self::AnswerPack => courier::can_answer(world),
+            Self::ReadPack => courier::can_read(world, t),
+            Self::Meet => meeting::can(world, t),
+            Self::Admit => admission::can(world, t),
             Self::Grant | Self::Revoke | Self::Clock | Self::Rogue | Self::ServerRestart | Self::ServerClock => true,
             Self::ServerBackup => world.size.losses,
             Self::Restore => life::can_restore(world),
@@ -152,6 +179,12 @@ impl Step {
             Self::Change => person::unlock_any(world, t),
             Self::Kill => process::kill(world, t),
             Self::Sync => sync::step(world, t),
+            Self::Attach => photo::attach(world, t),
+            Self::WritePack => courier::write(world, t),
+            Self::AnswerPack => courier::answer(world, t),
+            Self::ReadPack => courier::arrive(world, t),
+            Self::Meet => meeting::meet(world, t),
+            Self::Admit => admission::admit(world, t),
             Self::Clock => clock::jump(world, t),
             Self::Absence => absence::begin(world, t),
             Self::Rogue => rogue::act(world),
