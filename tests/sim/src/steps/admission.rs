@@ -1,10 +1,11 @@
 //! A leader lets a replacement in where there is no network: the newcomer works on the leader's device for a while and goes again. Headquarters
 //! hears of it by whoever syncs there next.
 
+use std::collections::BTreeSet;
+
 use daftar_core::authorize::Action;
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_device::keyring::Newcomer;
-use std::collections::BTreeSet;
 
 use super::record;
 use crate::broken::{Checked, hold};

@@ -4,11 +4,9 @@
 use std::collections::BTreeSet;
 
 use daftar_core::compartment::Compartment;
-use daftar_device::Store;
 use daftar_device::pack::{PACK_FILES_BYTES_MAX, PackError, read, write_gift, write_question};
-use std::sync::Arc;
 
-use crate::broken::{Checked, hold};
+use crate::broken::{Broken, Checked, hold};
 use crate::courier::{Pack, Reader};
 use crate::fault::Fault;
 use crate::link::block_on;
@@ -111,7 +109,8 @@ pub fn arrive(world: &mut World, t: usize) -> Checked {
     check_opened(world, t, &pack, &before)?;
     world.check_all_records(t)?;
     world.check_queue(t)?;
-    tend(&store)
+    store.tend()?;
+    Ok(())
 }
 
 /// What a pack opened is what headquarters gave; a gift opens nothing.
@@ -125,10 +124,6 @@ fn check_opened(world: &World, t: usize, pack: &Pack, before: &BTreeSet<Compartm
     };
     hold!(wrong.is_empty(), "{}: a pack opened {wrong:?}", tablet.label);
     Ok(())
-}
-
-fn tend(store: &Arc<Store>) -> Checked {
-    Ok(store.tend()?)
 }
 
 fn carry(world: &mut World, pack: Pack) {
@@ -149,6 +144,6 @@ fn taken(world: &mut World, at: usize) -> Pack {
     pack
 }
 
-fn failed(world: &World, t: usize, what: &str, e: &PackError) -> crate::broken::Broken {
-    crate::broken::Broken(format!("{}: it could not {what} a pack: {} ({e})", world.tablets[t].label, e.code()))
+fn failed(world: &World, t: usize, what: &str, e: &PackError) -> Broken {
+    Broken(format!("{}: it could not {what} a pack: {} ({e})", world.tablets[t].label, e.code()))
 }

@@ -7,7 +7,9 @@ use daftar_device::peer::{Cut, Exchanged, PeerError, exchange_in_memory};
 
 use crate::broken::{Broken, Checked, hold};
 use crate::fault::Fault;
+use crate::hq::Person;
 use crate::link::block_on;
+use crate::tablet::Tablet;
 use crate::world::World;
 
 /// A link that is cut is cut within one of so many segments.
@@ -81,12 +83,12 @@ pub fn meet(world: &mut World, t: usize) -> Checked {
 pub fn check_alike(world: &World, of: [usize; 2]) -> Checked {
     let [(a, by_a), (b, by_b)] = of.map(|t| (&world.tablets[t], world.tablets[t].person()));
     let (Some(by_a), Some(by_b), Some(here), Some(there)) = (by_a, by_b, a.store(), b.store()) else { return Ok(()) };
-    let has_heard = |t: &crate::tablet::Tablet, of: &crate::hq::Person| t.disk.contacts.contains_key(&of.id) && !t.was_copied;
+    let has_heard = |t: &Tablet, of: &Person| t.disk.contacts.contains_key(&of.id) && !t.was_copied;
     if !has_heard(a, by_a) || !has_heard(b, by_b) || world.hq.lives.lost() > 0 {
         return Ok(());
     }
     for c in &a.open().intersection(&b.open()).cloned().collect::<BTreeSet<Compartment>>() {
-        let is_by_role = |p: &crate::hq::Person| p.may_read().contains(c) && !world.policy.is_touched(&p.id, c);
+        let is_by_role = |p: &Person| p.may_read().contains(c) && !world.policy.is_touched(&p.id, c);
         if is_by_role(by_a) && is_by_role(by_b) {
             let (ours, theirs) = (here.digest(c).map_err(Broken::from)?, there.digest(c).map_err(Broken::from)?);
             hold!(ours == theirs, "{} and {}: after they met, {c} is not the same on both", a.label, b.label);
