@@ -18,7 +18,7 @@ use crate::hq::Headquarters;
 use crate::random::random;
 use crate::register::Known;
 use crate::store::erasure;
-use crate::store::files::{self, FileRow, May, NewFile};
+use crate::store::files::{self, FileRow, NewFile};
 use crate::store::meta::{self, Doubt, Place};
 use crate::store::people::Device;
 
@@ -71,7 +71,8 @@ impl Service {
             match ask {
                 FileAsk::Hello(named) => officers = named,
                 FileAsk::Offer(manifest) => {
-                    let (back, answer) = self.blocking(move |hq| offer(hq, &id, offered, &manifest)).await?;
+                    let present = officers.clone();
+                    let (back, answer) = self.blocking(move |hq| offer(hq, (&id, &present), offered, &manifest)).await?;
                     offered = back;
                     if road == Road::Link || !matches!(answer, FileAnswer::Held { .. }) {
                         let _ = answers.send(answer).await;
@@ -173,15 +174,23 @@ fn full(file: &FileId, error: Error) -> Result<FileAnswer> {
     Ok(refused(file, "storage_full"))
 }
 
-fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &Manifest) -> Result<(Offered, FileAnswer)> {
+fn offer(
+    hq: &Headquarters,
+    (device, officers): (&DeviceId, &[OfficerId]),
+    mut offered: Offered,
+    manifest: &Manifest,
+) -> Result<(Offered, FileAnswer)> {
     let file = &manifest.file;
     if offered.rows.len() >= FILE_EXCHANGE_FILES_MAX {
         return Ok((offered, refused(file, "too_many")));
     }
     let found = hq.store.write(|tx| {
         let Some(place) = meta::compartment(tx, &file.compartment)?.filter(|_| manifest.check().is_ok()) else { return Ok(None) };
-        let may = files::may(tx, (&hq.identity.device, &meta::life(tx)?), device, &place)?;
-        if may == May::Not || erasure::is_file_erased(tx, &place, &file.sha256)? {
+        let brings = files::may_bring(tx, device, &place)?;
+        let reads = brings || reads(hq, tx, (device, officers), &place)?;
+        // Whoever reads may hold what was lost.
+        let brings = brings || (reads && files::may_have_lost(tx, &hq.identity.device, &meta::life(tx)?)?);
+        if !reads || erasure::is_file_erased(tx, &place, &file.sha256)? {
             return Ok(None);
         }
         let known = match files::whole(tx, &place, &file.sha256)? {
@@ -189,8 +198,8 @@ fn offer(hq: &Headquarters, device: &DeviceId, mut offered: Offered, manifest: &
             None => files::made_of(tx, &place, manifest)?,
         };
         let row = match known {
-            Some(row) if row.whole || may == May::Bring => row,
-            Some(_) | None if may == May::Hear => return Ok(None),
+            Some(row) if row.whole || brings => row,
+            Some(_) | None if !brings => return Ok(None),
             Some(row) => row,
             None if files::bytes_kept(tx)?.saturating_add(manifest.size) > hq.blobs.bytes_max() => return Err(Error::StorageFull),
             None => {
@@ -307,6 +316,16 @@ pub(crate) fn check(mut chest: Chest, manifest: &Manifest) -> Result<Checked> {
     Ok(Checked { bad, is_named })
 }
 
+/// Whether one of these officers, of those who are unlocked on the device, may read there now.
+fn reads(hq: &Headquarters, tx: &Connection, (device, officers): (&DeviceId, &[OfficerId]), place: &Place) -> Result<bool> {
+    let (mut known, now) = (Known::default(), hq.clock.now_ms());
+    let officers = present(tx, device, officers, now)?;
+    for officer in &officers {
+        known.learn(tx, officer, Some(device))?;
+    }
+    Ok(officers.iter().any(|o| access(&known, o, device, &place.name, now).read))
+}
+
 fn wanted(
     hq: &Headquarters,
     device: &DeviceId,
@@ -319,13 +338,7 @@ fn wanted(
         // After a restore nothing leaves before an administrator has confirmed who may still read.
         let is_confirmed = meta::doubt(tx, Doubt::Restored)?.is_none();
         let Some(place) = meta::compartment(tx, &file.compartment)?.filter(|_| is_confirmed) else { return Ok(None) };
-        let mut known = Known::default();
-        let now = hq.clock.now_ms();
-        let officers = present(tx, device, officers, now)?;
-        for officer in &officers {
-            known.learn(tx, officer, Some(device))?;
-        }
-        if !officers.iter().any(|o| access(&known, o, device, &place.name, now).read) {
+        if !reads(hq, tx, (device, officers), &place)? {
             return Ok(None);
         }
         let Some(row) = files::whole(tx, &place, &file.sha256)?.filter(|row| hq.blobs.is_there(row)) else { return Ok(None) };

@@ -176,34 +176,20 @@ pub fn bytes_kept(conn: &Connection) -> Result<u64> {
     Ok(uint(conn.prepare_cached("SELECT coalesce(sum(size), 0) FROM file")?.query_row([], |r| r.get(0))?))
 }
 
-/// What a device may bring to a compartment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum May {
-    /// Nothing, and it is told nothing.
-    Not,
-    /// Nothing new; of what is here it is told that it is.
-    Hear,
-    /// Files.
-    Bring,
+/// Whether a device may bring files for a compartment whoever is unlocked: some officer of it writes there, or once could. Evidence that was taken
+/// before a grant ended is not turned away.
+pub fn may_bring(conn: &Connection, device: &DeviceId, place: &Place) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1 FROM officer_device d JOIN grant_ g ON g.officer = d.officer
+             WHERE d.device = ?1 AND g.compartment = ?2 AND (g.write OR NOT g.active)",
+        )?
+        .exists(params![device.0, place.id])?)
 }
 
-/// What a device may bring to a compartment: files, if some officer of it writes there or once could, for evidence that was taken before a grant
-/// ended is not turned away; and since headquarters was restored or put back also if one reads there: he may hold what was lost.
-pub fn may(conn: &Connection, (hq, life): (&DeviceId, &Life), device: &DeviceId, place: &Place) -> Result<May> {
-    let mut rows = conn.prepare_cached(
-        "SELECT max(g.write OR NOT g.active), max(g.read AND g.active) FROM officer_device d JOIN grant_ g ON g.officer = d.officer
-         WHERE d.device = ?1 AND g.compartment = ?2",
-    )?;
-    let (writes, reads): (Option<bool>, Option<bool>) = rows.query_row(params![device.0, place.id], |r| Ok((r.get(0)?, r.get(1)?)))?;
-    if writes == Some(true) {
-        return Ok(May::Bring);
-    }
-    if reads != Some(true) {
-        return Ok(May::Not);
-    }
-    // In another life it goes on under another name.
-    let lived_before = conn
+/// Whether headquarters lived before: in another life it writes under another incarnation.
+pub fn may_have_lost(conn: &Connection, hq: &DeviceId, life: &Life) -> Result<bool> {
+    Ok(conn
         .prepare_cached("SELECT 1 FROM stream WHERE device = ?1 AND incarnation IS NOT ?2")?
-        .exists(params![hq.0, life.incarnation.0])?;
-    Ok(if lived_before { May::Bring } else { May::Hear })
+        .exists(params![hq.0, life.incarnation.0])?)
 }
