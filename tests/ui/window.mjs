@@ -72,6 +72,13 @@ async function unlock(who = "Karimov", pin = PIN) {
   await driver.one("home-quick-stop", 15_000);
 }
 
+/** Locks, and waits until no file of the notebook is open any more: SQLite takes a write-ahead log away with the last who has it open. */
+async function lock() {
+  await driver.click("lock");
+  await until("the unlock screen", async () => (await driver.find("unlock-pin"))[0] ?? (await driver.find("unlock-officer"))[0]);
+  await until("the files are closed", () => !["vault", "officer"].some((room) => readdirSync(join(home.path, room)).some((f) => f.endsWith("-wal"))), 5_000);
+}
+
 /** A picture of so many pixels with noise in it, drawn by the web view itself: a JPEG as a camera would give one. */
 async function photo(name, side) {
   const base64 = await driver.run(
@@ -333,6 +340,12 @@ try {
         if ((await driver.find("sync-stop")).length > 0) throw new Error("an exchange began by itself behind the stop");
         await sleep(100);
       }
+      // A lock breaks one off as well: nothing goes on with the keys of an officer who has gone.
+      await driver.click("sync-now");
+      await driver.one("sync-stop");
+      await lock();
+      await unlock();
+      await driver.click("nav-sync");
     } finally {
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => silent.close(done));
@@ -390,14 +403,13 @@ try {
     await driver.click("nav-records");
     await driver.one("record-row");
     if (driver.child.log.includes(NEW_PIN)) throw new Error("the new PIN stands in the log");
-    await driver.click("lock");
+    await lock();
     await unlock("Karimov", PIN);
   });
 
   await tally.try("a damaged file is named on the sync screen, and one touch takes what it holds into a new one", async () => {
-    await driver.click("lock");
-    await until("the unlock screen", async () => (await driver.find("unlock-pin"))[0] ?? (await driver.find("unlock-officer"))[0]);
-    // The largest is the team's; a locked notebook has no file open.
+    await lock();
+    // The largest is the team's.
     const vault = join(home.path, "vault");
     const files = readdirSync(vault).filter((f) => f.endsWith(".db")).map((f) => join(vault, f));
     const file = files.sort((a, b) => statSync(b).size - statSync(a).size)[0];

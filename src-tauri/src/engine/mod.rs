@@ -132,14 +132,20 @@ impl Engine {
         Ok(card(&entry))
     }
 
-    /// Answers whether anybody was unlocked.
+    /// Answers whether anybody was unlocked. Nothing goes on with his keys: his exchange is broken off, and one without him takes its place.
     pub fn lock(&self) -> UiResult<bool> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
-        match store {
-            Some(store) => store.lock().map_err(ui).map(|()| true),
-            None => Ok(false),
-        }
+        let Some(store) = store else { return Ok(false) };
+        self.turn.break_off();
+        let sealed = store.lock().map_err(ui);
+        self.nudge.now();
+        sealed.map(|()| true)
+    }
+
+    /// Whether this is still the unlocked officer's.
+    fn is_here(&self, store: &Arc<Store>) -> bool {
+        self.store().is_ok_and(|now| Arc::ptr_eq(&now, store))
     }
 }
 

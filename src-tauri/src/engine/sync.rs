@@ -195,10 +195,13 @@ impl Engine {
             Err(e) => Err(e.into()),
         };
         drop(running);
-        self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a sync did not finish");
         }
+        if !self.is_here(&store) {
+            return Some(outcome);
+        }
+        self.remember(&outcome);
         self.tell_strip();
         // The index follows behind what came.
         let behind = tauri::async_runtime::spawn_blocking(move || store.tend()).await;

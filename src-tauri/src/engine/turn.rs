@@ -50,6 +50,13 @@ impl Turn {
         }
     }
 
+    /// Stops the exchange that runs, if one does. The next may begin at once.
+    pub(super) fn break_off(&self) {
+        if let Some(cancel) = &self.now().running {
+            cancel.cancel();
+        }
+    }
+
     /// The officer wants one after all.
     pub(super) fn go_on(&self) {
         self.now().stopped = None;
@@ -86,6 +93,17 @@ mod tests {
         drop(first);
         let next = turn.begin().expect("the first is over");
         assert!(!next.cancel.is_cancelled(), "what is begun later was not stopped");
+    }
+
+    #[test]
+    fn an_exchange_that_is_broken_off_keeps_no_other_from_beginning() {
+        let turn = Turn::default();
+        turn.break_off();
+        let running = turn.begin().expect("nothing runs");
+        assert!(!running.cancel.is_cancelled());
+        turn.break_off();
+        assert!(running.cancel.is_cancelled());
+        assert_eq!(turn.held_for(), None);
     }
 
     #[test]

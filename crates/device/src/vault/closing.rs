@@ -1,6 +1,7 @@
 //! How a compartment closes: at its lease's end, at headquarters' word, at a lock. Never before what is unsent behind it was cared for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::{Action, Grant};
@@ -159,6 +160,7 @@ impl Store {
 
     /// Attests what is the officer's, signs the own heads, and seals what waits for headquarters, so that it is sent while he is away.
     pub fn lock(&self) -> Result<()> {
+        self.is_left.store(true, Ordering::Relaxed);
         let open: Vec<(Compartment, Arc<Vault>)> =
             read(&self.vaults).iter().chain(read(&self.leaving).iter()).map(|(c, v)| (c.clone(), v.clone())).collect();
         let open_n = open.len();

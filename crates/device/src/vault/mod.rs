@@ -33,7 +33,7 @@ mod stream;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use daftar_core::authorize::Grant;
@@ -152,6 +152,8 @@ pub struct Store {
     epoch: Mutex<Epoch>,
     /// The device's digit in record numbers.
     digit: AtomicU32,
+    /// Its officer has locked: what can wait for him waits.
+    is_left: AtomicBool,
     own: OwnFile,
 }
 
@@ -185,6 +187,7 @@ impl Store {
             opening: Mutex::default(),
             directory: Directory::default(),
             stamp: Mutex::default(),
+            is_left: AtomicBool::new(false),
             own,
         };
         store.open_doors(&doors)?;
@@ -350,13 +353,13 @@ impl Store {
         read(&self.vaults).get(c).cloned().ok_or_else(|| Error::NoCompartment(c.to_string()))
     }
 
-    /// What follows behind saves and pages: the search index, the write-ahead logs, the reserve. Call it when nobody waits.
+    /// What follows behind saves and pages: the search index, the write-ahead logs, the reserve. Call it when nobody waits. Ends soon behind a lock.
     pub fn tend(&self) -> Result<()> {
         self.sweep()?;
         self.shared.home.reserve().make();
         for c in self.compartments() {
             self.within_each(&c, |vault| {
-                while search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
+                while !self.is_left.load(Ordering::Relaxed) && search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
                 vault.conn().write(|tx| names::follow(tx))?;
                 vault.checkpoint()
             })?;
