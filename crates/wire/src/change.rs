@@ -5,12 +5,12 @@ use daftar_core::compartment::Compartment;
 use daftar_core::ids::{ChangeName, DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
 use daftar_core::time::{ClockQuality, ClockReading, Stamp};
-use daftar_core::value::{Path, Value};
 use hmac::{Hmac, KeyInit, Mac};
 use minicbor::decode::Decoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::cbor::{check_set, definite, encode, fixed, get_set, put_set};
+use crate::cbor::{Enc, Put, check_set, definite, encode, fixed, get_set, order, put_set};
+use crate::view::PayloadView;
 use crate::{WireError, bounded};
 
 /// The random secret of a run, from which each change's salt is derived.
@@ -125,18 +125,20 @@ impl Entry {
 
 /// Deterministic CBOR of a header.
 pub fn write_header(h: &Header) -> Vec<u8> {
-    encode(|e| {
-        e.map(8)?;
-        e.u8(1)?.bytes(&h.device.0)?;
-        e.u8(2)?.bytes(&h.record.0)?;
-        e.u8(3)?.u32(h.kind.number())?;
-        e.u8(4)?.bytes(&h.author.0)?;
-        e.u8(5)?.u32(h.op.number())?;
-        e.u8(6)?.array(2)?.u64(h.stamp.ms)?.u32(h.stamp.count)?;
-        e.u8(7)?.array(2)?.i64(h.clock.offset_ms)?.u32(h.clock.quality.number())?;
-        e.u8(8)?.array(h.parents.len() as u64)?;
-        h.parents.iter().try_for_each(|p| e.bytes(&p.0)?.ok())
-    })
+    encode(|e| put_header(e, h))
+}
+
+pub(crate) fn put_header(e: &mut Enc<'_>, h: &Header) -> Put {
+    e.map(8)?;
+    e.u8(1)?.bytes(&h.device.0)?;
+    e.u8(2)?.bytes(&h.record.0)?;
+    e.u8(3)?.u32(h.kind.number())?;
+    e.u8(4)?.bytes(&h.author.0)?;
+    e.u8(5)?.u32(h.op.number())?;
+    e.u8(6)?.array(2)?.u64(h.stamp.ms)?.u32(h.stamp.count)?;
+    e.u8(7)?.array(2)?.i64(h.clock.offset_ms)?.u32(h.clock.quality.number())?;
+    e.u8(8)?.array(h.parents.len() as u64)?;
+    h.parents.iter().try_for_each(|p| e.bytes(&p.0)?.ok())
 }
 
 /// Reads a header; keys that this version does not know are passed over (their bytes stay in the log).
@@ -194,30 +196,36 @@ fn read_parents(d: &mut Decoder<'_>) -> Result<Vec<ChangeName>, WireError> {
 
 /// Deterministic CBOR of a payload.
 pub fn write_payload(p: &Payload) -> Vec<u8> {
-    write_parts(p.set.iter(), p.reason.as_deref())
+    let mut set: Vec<_> = p.set.iter().map(|(path, value)| (path.into(), value.into())).collect();
+    order(&mut set).expect("a map has no key twice");
+    encode(|e| put_payload(e, &PayloadView { set, reason: p.reason.as_deref() }))
 }
 
-/// The same of a payload's parts, in whatever order; no path twice.
-pub(crate) fn write_parts<'a>(set: impl ExactSizeIterator<Item = (&'a Path, &'a Value)>, reason: Option<&str>) -> Vec<u8> {
-    encode(|e| {
-        e.map(1 + u64::from(reason.is_some()))?;
-        e.u8(1)?;
-        put_set(e, set)?;
-        if let Some(reason) = reason {
-            e.u8(2)?.str(reason)?;
-        }
-        e.ok()
-    })
+/// The same of one that is in order already.
+pub(crate) fn put_payload(e: &mut Enc<'_>, p: &PayloadView<'_>) -> Put {
+    e.map(1 + u64::from(p.reason.is_some()))?;
+    e.u8(1)?;
+    put_set(e, &p.set)?;
+    if let Some(reason) = p.reason {
+        e.u8(2)?.str(reason)?;
+    }
+    e.ok()
 }
 
 /// Reads a payload of a record of this kind.
 pub fn read_payload(kind: Kind, bytes: &[u8]) -> Result<Payload, WireError> {
-    let mut payload = Payload::default();
-    walk_payload(bytes, |d| get_set(d, kind).map(|set| payload.set = set), |reason| payload.reason = Some(reason.to_owned()))?;
+    let PayloadView { set, reason } = view_payload(kind, bytes)?;
+    Ok(Payload { set: set.into_iter().map(|(path, value)| (path.into(), value.into())).collect(), reason: reason.map(str::to_owned) })
+}
+
+/// The same without holding what it says.
+pub(crate) fn view_payload(kind: Kind, bytes: &[u8]) -> Result<PayloadView<'_>, WireError> {
+    let mut payload = PayloadView::default();
+    walk_payload(bytes, |d| get_set(d, kind).map(|set| payload.set = set), |reason| payload.reason = Some(reason))?;
     Ok(payload)
 }
 
-/// Whether a payload can be read, without holding what it says.
+/// Whether a payload can be read.
 fn check_payload(kind: Kind, bytes: &[u8]) -> Result<(), WireError> {
     walk_payload(bytes, |d| check_set(d, kind), |_| ())
 }

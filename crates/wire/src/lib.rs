@@ -16,6 +16,7 @@ pub mod segment;
 pub mod sign;
 pub mod state;
 pub mod stream;
+mod view;
 
 /// Bytes from outside that are not what they should be. Never a panic, always a reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

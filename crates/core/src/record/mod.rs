@@ -17,7 +17,7 @@ pub use schema::{FILE, FILES, Field, PLACE, Shape};
 pub use summary::{Summary, searchable, summary};
 pub use view::View;
 
-use crate::value::{ELEMENT_PLACE, ELEMENT_REMOVED, Path};
+use crate::value::{ELEMENT_PLACE, ELEMENT_REMOVED};
 
 /// A code of a code list has at most so many bytes.
 pub const CODE_BYTES_MAX: u32 = 128;
@@ -209,12 +209,10 @@ pub fn field_named(kind: Kind, name: &str) -> Option<&'static Field> {
     schema::named(fields(kind), name)
 }
 
-/// Whether this version knows what stands at the path: if not, its value is kept byte for byte.
-pub fn knows(kind: Kind, path: &Path) -> bool {
-    match path {
-        Path::Field(number) => field(kind, *number).is_some(),
-        Path::Element(list, _, number) => field(kind, *list).and_then(|f| f.shape.element(*number)).is_some(),
-    }
+/// Whether this version knows the field, or the field of this number in the elements of the list that it is: if not, what stands there is
+/// kept byte for byte.
+pub fn knows(kind: Kind, number: u32, of_element: Option<u32>) -> bool {
+    field(kind, number).is_some_and(|f| of_element.is_none_or(|number| f.shape.element(number).is_some()))
 }
 
 /// What stands in an element of a list.

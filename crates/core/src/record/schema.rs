@@ -98,7 +98,9 @@ impl Shape {
 
 /// The field of this number among fields by ascending number.
 pub(super) fn numbered(fields: &'static [Field], number: u32) -> Option<&'static Field> {
-    fields.binary_search_by_key(&number, |f| f.number).ok().map(|i| &fields[i])
+    // Mostly none is left out, and it stands where its number says.
+    let there = fields.get((number as usize).wrapping_sub(1)).filter(|f| f.number == number);
+    there.or_else(|| fields.binary_search_by_key(&number, |f| f.number).ok().map(|i| &fields[i]))
 }
 
 /// The field of this name.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::value::{ELEMENT_FIELD_FIRST, ElementKey, Value};
+use crate::value::{ELEMENT_FIELD_FIRST, ElementKey, Path, Value};
 
 #[test]
 fn every_kind_comes_back_from_its_number_and_its_name() {
@@ -38,24 +38,23 @@ fn every_schema_has_rising_numbers_and_names_of_its_own() {
 
 #[test]
 fn only_what_the_schema_holds_is_known() {
-    let element = |list, number| Path::Element(list, ElementKey::Given(1), number);
-    for (path, known) in [
-        (Path::Field(1), true),
-        (Path::Field(29), true),
-        (Path::Field(9001), false),
-        (element(29, 0), true),
-        (element(29, 1), true),
-        (element(29, 9), true),
-        (element(29, 900), false),
-        (element(22, 2), true),
-        (element(22, 3), false),
-        (element(1, 2), false),
-        (element(8, 1), false),
-        (element(9001, 2), false),
+    for (number, of_element, known) in [
+        (1, None, true),
+        (29, None, true),
+        (9001, None, false),
+        (29, Some(0), true),
+        (29, Some(1), true),
+        (29, Some(9), true),
+        (29, Some(900), false),
+        (22, Some(2), true),
+        (22, Some(3), false),
+        (1, Some(2), false),
+        (8, Some(1), false),
+        (9001, Some(2), false),
     ] {
-        assert_eq!(knows(Kind::Inspection, &path), known, "{path:?}");
+        assert_eq!(knows(Kind::Inspection, number, of_element), known, "{number} {of_element:?}");
     }
-    assert!(!knows(Kind::Other(900), &Path::Field(1)));
+    assert!(!knows(Kind::Other(900), 1, None));
 }
 
 #[test]

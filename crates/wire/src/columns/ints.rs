@@ -1,7 +1,10 @@
 //! Columns of integers: five ways to write one, the cheapest by an estimate of its entropy is taken.
 
+use std::sync::LazyLock;
+
 use super::{Source, Streams, take};
 use crate::WireError;
+use crate::limits::SEGMENT_CHANGES_MAX;
 
 const CONST: u8 = 0;
 const DICT: u8 = 1;
@@ -16,10 +19,39 @@ const RANDOM_BITS: f64 = 7.0;
 
 enum Plan {
     Const,
-    Dict(Vec<i64>),
-    Planes { base: i64, scale: u64, width: usize },
+    /// The distinct values, and where in them each value stands, packed.
+    Dict(Vec<i64>, Vec<u8>),
+    Planes {
+        base: i64,
+        scale: u64,
+        width: usize,
+    },
     Delta(Box<Plan>, Vec<i64>),
     Relative(Box<Plan>, Vec<i64>),
+}
+
+/// A column and the way in which it is written.
+pub(super) struct Planned<'v> {
+    values: &'v [i64],
+    /// Bits that it would come to, about; and the way. None of no values.
+    plan: Option<(f64, Plan)>,
+}
+
+impl<'v> Planned<'v> {
+    pub(super) fn new(values: &'v [i64]) -> Self {
+        Self { values, plan: plan(values, None, true) }
+    }
+
+    pub(super) fn cost(&self) -> f64 {
+        self.plan.as_ref().map_or(0.0, |p| p.0)
+    }
+
+    /// The reader knows how many values there are.
+    pub(super) fn write(&self, s: &mut Streams) {
+        if let Some((_, plan)) = &self.plan {
+            write(s, self.values, plan);
+        }
+    }
 }
 
 /// Writes the column; the reader knows how many values there are and, where `near` is given, has it too.
@@ -27,11 +59,6 @@ pub(super) fn put_ints(s: &mut Streams, values: &[i64], near: Option<&[i64]>) {
     if let Some((_, plan)) = plan(values, near, true) {
         write(s, values, &plan);
     }
-}
-
-/// Bits that the column would come to, about.
-pub(super) fn cost(values: &[i64]) -> f64 {
-    plan(values, None, true).map_or(0.0, |p| p.0)
 }
 
 fn plan(values: &[i64], near: Option<&[i64]>, differences: bool) -> Option<(f64, Plan)> {
@@ -51,7 +78,7 @@ fn plan(values: &[i64], near: Option<&[i64]>, differences: bool) -> Option<(f64,
     if distinct.len() <= DICT_MAX && distinct.len() < values.len() {
         let index = pack(&indexes(&distinct, values), distinct.len());
         let table: f64 = distinct.windows(2).map(|w| varint_bits(w[1].wrapping_sub(w[0]))).sum();
-        consider(24.0 + table + entropy_bits(index.into_iter()), Plan::Dict(distinct));
+        consider(24.0 + table + entropy_bits(index.iter().copied()), Plan::Dict(distinct, index));
     }
     if differences && values.len() > 2 {
         let steps: Vec<i64> = std::iter::once(0).chain(values.windows(2).map(|w| w[1].wrapping_sub(w[0]))).collect();
@@ -120,19 +147,24 @@ fn varint_bits(n: i64) -> f64 {
 
 /// Bits by the bytes' frequencies alone, and a little for telling them.
 fn entropy_bits(bytes: impl ExactSizeIterator<Item = u8>) -> f64 {
-    let mut seen = [0u32; 256];
-    let n = bytes.len() as f64;
+    let mut seen = [0usize; 256];
+    let n = bytes.len();
     bytes.for_each(|b| seen[usize::from(b)] += 1);
-    let mut distinct = 0.0;
-    let bits: f64 = seen
-        .iter()
-        .filter(|c| **c > 0)
-        .map(|c| {
-            distinct += 1.0;
-            -f64::from(*c) * (f64::from(*c) / n).log2()
-        })
-        .sum();
+    let (mut distinct, mut bits) = (0.0, n_log_n(n));
+    for c in seen.into_iter().filter(|c| *c > 0) {
+        distinct += 1.0;
+        bits -= n_log_n(c);
+    }
     bits + 2.0 * distinct
+}
+
+/// n times its binary logarithm: from a table where n is no more than the changes of a segment, as it mostly is.
+fn n_log_n(n: usize) -> f64 {
+    static TABLE: LazyLock<[f64; SEGMENT_CHANGES_MAX as usize + 1]> = LazyLock::new(|| std::array::from_fn(compute));
+    fn compute(n: usize) -> f64 {
+        if n == 0 { 0.0 } else { n as f64 * (n as f64).log2() }
+    }
+    TABLE.get(n).copied().unwrap_or_else(|| compute(n))
 }
 
 fn write(s: &mut Streams, values: &[i64], plan: &Plan) {
@@ -141,14 +173,14 @@ fn write(s: &mut Streams, values: &[i64], plan: &Plan) {
             s.control.push(CONST);
             s.sint(values[0]);
         }
-        Plan::Dict(distinct) => {
+        Plan::Dict(distinct, index) => {
             s.control.push(DICT);
             s.uint(distinct.len() as u64);
             s.sint(distinct[0]);
             for w in distinct.windows(2) {
                 s.uint(w[1].wrapping_sub(w[0]) as u64);
             }
-            s.control.extend(pack(&indexes(distinct, values), distinct.len()));
+            s.control.extend_from_slice(index);
         }
         Plan::Planes { base, scale, width } => {
             s.control.push(PLANES);
@@ -245,12 +277,14 @@ fn read_planes(s: &mut Source<'_>, n: usize) -> Result<Vec<i64>, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bumpalo::Bump;
     use proptest::prelude::*;
 
     fn round(values: &[i64], near: Option<&[i64]>) -> Vec<i64> {
         let mut s = Streams::default();
         put_ints(&mut s, values, near);
-        let mut source = Source::new([&s.control, &s.text, &s.letters, &s.random], 0);
+        let made = Bump::new();
+        let mut source = Source::new([&s.control, &s.text, &s.letters, &s.random], &made, 0);
         get_ints(&mut source, values.len(), near).expect("what was written is read")
     }
 
@@ -264,7 +298,8 @@ mod tests {
 
         #[test]
         fn hostile_columns_of_integers_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), n in 0..400usize) {
-            let mut source = Source::new([&bytes, &[], &[], &bytes], 0);
+            let made = Bump::new();
+            let mut source = Source::new([&bytes, &[], &[], &bytes], &made, 0);
             let _ = get_ints(&mut source, n, None);
         }
     }

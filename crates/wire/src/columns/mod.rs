@@ -6,7 +6,8 @@ mod payload;
 mod texts;
 mod values;
 
-use daftar_core::change::{Header, Op, Payload};
+use bumpalo::Bump;
+use daftar_core::change::{Header, Op};
 use daftar_core::ids::{ChangeName, DeviceId, OfficerId, RecordId};
 use daftar_core::record::Kind;
 use daftar_core::time::{ClockQuality, ClockReading, Stamp};
@@ -14,8 +15,10 @@ use daftar_core::time::{ClockQuality, ClockReading, Stamp};
 use self::ints::{get_ints, put_ints};
 use self::values::{get_ids, put_ids};
 use crate::WireError;
-use crate::change::{write_header, write_parts};
+use crate::cbor::{Enc, Put, encode_to};
+use crate::change::{put_header, put_payload};
 use crate::limits::{SEGMENT_COLUMNS_MAX, SEGMENT_ELEMENTS_MAX};
+use crate::view::PayloadView;
 
 /// The four streams that a columnar body is made of, each compressed by itself.
 #[derive(Default)]
@@ -50,6 +53,8 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) letters: &'a [u8],
     pub(crate) random: &'a [u8],
+    /// What stands in no stream as it is read: patterned texts, ids.
+    made: &'a Bump,
     budget: u64,
     elements: usize,
     columns: usize,
@@ -63,10 +68,23 @@ pub(crate) fn take<'a>(from: &mut &'a [u8], n: usize) -> Result<&'a [u8], WireEr
     Ok(head)
 }
 
+/// A number in groups of seven bits, the lowest first.
+pub(crate) fn take_uint(from: &mut &[u8]) -> Result<u64, WireError> {
+    let mut n = 0u64;
+    for shift in (0..64).step_by(7) {
+        let b = take(from, 1)?[0];
+        n |= u64::from(b & 0x7f) << shift;
+        if b < 0x80 {
+            return Ok(n);
+        }
+    }
+    Err(WireError::Malformed("a number of more than 64 bits"))
+}
+
 impl<'a> Source<'a> {
-    pub(crate) fn new(streams: [&'a [u8]; 4], budget: u64) -> Self {
+    pub(crate) fn new(streams: [&'a [u8]; 4], made: &'a Bump, budget: u64) -> Self {
         let [control, text, letters, random] = streams;
-        Self { control, text, letters, random, budget, elements: 0, columns: 0 }
+        Self { control, text, letters, random, made, budget, elements: 0, columns: 0 }
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, WireError> {
@@ -74,15 +92,7 @@ impl<'a> Source<'a> {
     }
 
     pub(crate) fn uint(&mut self) -> Result<u64, WireError> {
-        let mut n = 0u64;
-        for shift in (0..64).step_by(7) {
-            let b = self.byte()?;
-            n |= u64::from(b & 0x7f) << shift;
-            if b < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err(WireError::Malformed("a number of more than 64 bits"))
+        take_uint(&mut self.control)
     }
 
     pub(crate) fn sint(&mut self) -> Result<i64, WireError> {
@@ -124,12 +134,12 @@ impl<'a> Source<'a> {
 }
 
 /// One change as the columns hold it.
-pub(crate) struct Row {
+pub(crate) struct Row<'b> {
     /// Needed only where a later row of the run may name it as a parent.
     pub(crate) name: Option<ChangeName>,
     pub(crate) header: Header,
     /// `None` for an erased one.
-    pub(crate) payload: Option<Payload>,
+    pub(crate) payload: Option<PayloadView<'b>>,
 }
 
 /// A record's own second, in milliseconds: the times in a record lie near it.
@@ -144,12 +154,12 @@ fn record_ms(record: &RecordId) -> i64 {
 }
 
 /// Writes the rows as columns, or says that they do not fit the form (and are sent plain).
-pub(crate) fn write(device: &DeviceId, rows: &[Row]) -> Option<Streams> {
+pub(crate) fn write(device: &DeviceId, rows: &[Row<'_>]) -> Option<Streams> {
     if rows.iter().any(|r| r.header.device != *device) {
         return None;
     }
     let mut s = Streams::default();
-    let column = |f: &dyn Fn(&Row) -> i64| rows.iter().map(f).collect::<Vec<i64>>();
+    let column = |f: &dyn Fn(&Row<'_>) -> i64| rows.iter().map(f).collect::<Vec<i64>>();
     let ids: Vec<[u8; 16]> = rows.iter().map(|r| r.header.record.0).collect();
     let base_ms: Vec<i64> = rows.iter().map(|r| record_ms(&r.header.record)).collect();
     put_ints(&mut s, &column(&|r| r.header.kind.number().into()), None);
@@ -199,6 +209,7 @@ pub(crate) fn read(
 
     let mut out: Vec<RowBytes> = Vec::with_capacity(n);
     let mut names: Vec<ChangeName> = Vec::with_capacity(n);
+    let mut room = Vec::new();
     for (i, (payload, parents)) in payloads.into_iter().zip(parents).enumerate() {
         let parents = parents
             .into_iter()
@@ -209,7 +220,7 @@ pub(crate) fn read(
                 }
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let header = write_header(&Header {
+        let header = Header {
             device: *device,
             record: RecordId(ids[i]),
             kind: kinds[i],
@@ -221,8 +232,15 @@ pub(crate) fn read(
                 quality: ClockQuality::from_number(small(qualities[i])?).ok_or(WireError::Malformed("a clock of an unknown quality"))?,
             },
             parents,
-        });
-        let payload = payload.map(|p| write_parts(p.set.iter().map(|(path, value)| (path, value)), p.reason.as_deref()));
+        };
+        // Written where there is room, and kept where there is just enough.
+        let mut kept = |f: &dyn Fn(&mut Enc<'_>) -> Put| {
+            room.clear();
+            encode_to(&mut room, f);
+            room.as_slice().to_vec()
+        };
+        let header = kept(&|e| put_header(e, &header));
+        let payload = payload.map(|p| kept(&|e| put_payload(e, &p)));
         if named_within {
             names.push(name(i, &header, payload.as_deref()));
         }
@@ -231,7 +249,7 @@ pub(crate) fn read(
     Ok(out)
 }
 
-fn put_authors(s: &mut Streams, rows: &[Row]) {
+fn put_authors(s: &mut Streams, rows: &[Row<'_>]) {
     let mut authors: Vec<OfficerId> = Vec::new();
     let index: Vec<i64> = rows
         .iter()
@@ -268,7 +286,7 @@ enum Parent {
     Named(ChangeName),
 }
 
-fn put_parents(s: &mut Streams, rows: &[Row]) {
+fn put_parents(s: &mut Streams, rows: &[Row<'_>]) {
     let counts: Vec<i64> = rows.iter().map(|r| r.header.parents.len() as i64).collect();
     put_ints(s, &counts, None);
     let places: std::collections::HashMap<ChangeName, usize> =

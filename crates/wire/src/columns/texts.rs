@@ -1,6 +1,11 @@
 //! Columns of texts: one for all, a dictionary, patterns (plates, numbers, telephones), or plain.
 
-use super::ints::{cost, get_ints, put_ints};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use foldhash::fast::FixedState;
+
+use super::ints::{Planned, get_ints, put_ints};
 use super::{Source, Streams, take};
 use crate::WireError;
 
@@ -26,17 +31,19 @@ pub(super) fn put_texts(s: &mut Streams, texts: &[&str]) {
     }
     let (distinct, index) = distinct(texts);
     let plain = bytes(texts) * PLAIN_BITS + 4.0 * texts.len() as f64;
-    let dict = bytes(&distinct) * ENTRY_BITS + 8.0 * distinct.len() as f64 + cost(&index);
-    let patterned = Patterned::new(texts);
-    let pattern = patterned.as_ref().map_or(f64::INFINITY, Patterned::cost);
-    if let Some(p) = patterned.filter(|_| pattern < plain && pattern < dict) {
+    let places = Planned::new(&index);
+    let dict = bytes(&distinct) * ENTRY_BITS + 8.0 * distinct.len() as f64 + places.cost();
+    let columns = Shapes::new(&distinct, texts.len());
+    let columns = columns.as_ref().map(|shapes| (shapes, shapes.columns(&index)));
+    let patterned = columns.as_ref().map(|(shapes, columns)| Patterned::new(shapes, columns, texts));
+    if let Some(p) = patterned.filter(|p| p.cost() < plain.min(dict)) {
         s.control.push(PATTERN);
         p.write(s);
     } else if dict < plain {
         s.control.push(DICT);
         s.uint(distinct.len() as u64);
         put_plain(s, &distinct);
-        put_ints(s, &index, None);
+        places.write(s);
     } else {
         s.control.push(PLAIN);
         put_plain(s, texts);
@@ -44,7 +51,7 @@ pub(super) fn put_texts(s: &mut Streams, texts: &[&str]) {
 }
 
 /// Reads `n` texts.
-pub(super) fn get_texts(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, WireError> {
+pub(super) fn get_texts<'b>(s: &mut Source<'b>, n: usize) -> Result<Vec<&'b str>, WireError> {
     if n == 0 {
         return Ok(Vec::new());
     }
@@ -58,7 +65,7 @@ pub(super) fn get_texts(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, Wir
         PATTERN => get_patterned(s, n),
         PLAIN => {
             let texts = get_plain(s, n)?;
-            s.pay(texts.iter().map(String::len).sum())?;
+            s.pay(texts.iter().map(|t| t.len()).sum())?;
             Ok(texts)
         }
         _ => Err(WireError::Malformed("a column of texts in an unknown form")),
@@ -71,12 +78,12 @@ fn bytes(texts: &[&str]) -> f64 {
 
 /// The distinct texts in the order of their first appearance, and each text's index.
 fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, Vec<i64>) {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen: HashMap<&str, i64, FixedState> = HashMap::default();
     let mut list = Vec::new();
     let index = texts
         .iter()
         .map(|t| {
-            *seen.entry(*t).or_insert_with(|| {
+            *seen.entry(t).or_insert_with(|| {
                 list.push(*t);
                 list.len() as i64 - 1
             })
@@ -93,61 +100,97 @@ fn put_plain(s: &mut Streams, texts: &[&str]) {
     }
 }
 
-fn get_plain(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, WireError> {
+fn get_plain<'b>(s: &mut Source<'b>, n: usize) -> Result<Vec<&'b str>, WireError> {
     let lengths = get_ints(s, n, None)?;
     lengths
         .into_iter()
         .map(|len| {
             let len = usize::try_from(len).map_err(|_| WireError::Malformed("a text of negative length"))?;
             let bytes = take(&mut s.text, len)?;
-            String::from_utf8(bytes.to_vec()).map_err(|_| WireError::Malformed("a text that is not UTF-8"))
+            std::str::from_utf8(bytes).map_err(|_| WireError::Malformed("a text that is not UTF-8"))
         })
         .collect()
 }
 
-fn get_dict(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, WireError> {
+fn get_dict<'b>(s: &mut Source<'b>, n: usize) -> Result<Vec<&'b str>, WireError> {
     let distinct = s.count(n)?;
     let table = get_plain(s, distinct)?;
     let index = get_ints(s, n, None)?;
     index
         .into_iter()
         .map(|i| {
-            let text = usize::try_from(i).ok().and_then(|i| table.get(i)).ok_or(WireError::Malformed("an index beyond its dictionary"))?;
+            let text = usize::try_from(i)
+                .ok()
+                .and_then(|i| table.get(i).copied())
+                .ok_or(WireError::Malformed("an index beyond its dictionary"))?;
             s.pay(text.len())?;
-            Ok(text.clone())
+            Ok(text)
         })
         .collect()
 }
 
 /// Texts as patterns: `01 A 123 BC` is the pattern `00 A 000 AA`, the numbers 1 and 123 and the letters ABC.
-struct Patterned<'a> {
+struct Shapes {
     patterns: Vec<String>,
-    index: Vec<i64>,
-    /// For each pattern, for each group of digits in it, the numbers of the texts that have it.
-    groups: Vec<Vec<Vec<i64>>>,
+    /// Of each distinct text its pattern and the numbers in it.
+    of: Vec<(usize, Vec<i64>)>,
+}
+
+impl Shapes {
+    /// `None`: of `uses` texts too many have a pattern of their own, or one has a longer number than is read.
+    fn new(distinct: &[&str], uses: usize) -> Option<Self> {
+        let mut seen: HashMap<Vec<u8>, usize, FixedState> = HashMap::default();
+        let (mut patterns, mut of) = (Vec::new(), Vec::with_capacity(distinct.len()));
+        let mut shape = Vec::new();
+        for text in distinct {
+            shape.clear();
+            shape.extend(text.bytes().map(shape_of));
+            let at = match seen.get(&shape) {
+                Some(at) => *at,
+                None => {
+                    let pattern = String::from_utf8(shape.clone()).ok()?;
+                    if patterns.len() >= 4 + uses / 4 || group_widths(&pattern).iter().any(|w| *w > GROUP_DIGITS_MAX) {
+                        return None;
+                    }
+                    patterns.push(pattern);
+                    seen.insert(shape.clone(), patterns.len() - 1);
+                    patterns.len() - 1
+                }
+            };
+            let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty());
+            of.push((at, numbers.map(|n| n.parse().unwrap_or(0)).collect()));
+        }
+        Some(Self { patterns, of })
+    }
+
+    /// The pattern of each text, by the index of the distinct ones; then, for each pattern and each group of digits in it, the numbers of
+    /// the texts that have it.
+    fn columns(&self, index: &[i64]) -> (Vec<i64>, Vec<Vec<i64>>) {
+        let widths: Vec<usize> = self.patterns.iter().map(|p| group_widths(p).len()).collect();
+        let begins: Vec<usize> = widths.iter().scan(0, |at, n| Some(std::mem::replace(at, *at + n))).collect();
+        let mut groups = vec![Vec::new(); widths.iter().sum()];
+        let mut places = Vec::with_capacity(index.len());
+        for i in index {
+            let (pattern, numbers) = &self.of[*i as usize];
+            places.push(*pattern as i64);
+            groups[begins[*pattern]..].iter_mut().zip(numbers).for_each(|(group, n)| group.push(*n));
+        }
+        (places, groups)
+    }
+}
+
+/// A column of texts that is written by its patterns.
+struct Patterned<'a> {
+    patterns: &'a [String],
+    places: Planned<'a>,
+    groups: Vec<Planned<'a>>,
     texts: &'a [&'a str],
 }
 
 impl<'a> Patterned<'a> {
-    fn new(texts: &'a [&'a str]) -> Option<Self> {
-        let shapes: Vec<String> = texts.iter().map(|t| shape(t)).collect();
-        let (patterns, index) = {
-            let refs: Vec<&str> = shapes.iter().map(String::as_str).collect();
-            let (patterns, index) = distinct(&refs);
-            (patterns.into_iter().map(str::to_owned).collect::<Vec<_>>(), index)
-        };
-        let fits = |p: &String| group_widths(p).iter().all(|w| *w <= GROUP_DIGITS_MAX);
-        if patterns.len() > 4 + texts.len() / 4 || !patterns.iter().all(fits) {
-            return None;
-        }
-        let mut groups: Vec<Vec<Vec<i64>>> = patterns.iter().map(|p| vec![Vec::new(); group_widths(p).len()]).collect();
-        for (t, i) in texts.iter().zip(&index) {
-            let numbers = t.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty());
-            for (column, number) in groups[*i as usize].iter_mut().zip(numbers) {
-                column.push(number.parse().unwrap_or(0));
-            }
-        }
-        Some(Self { patterns, index, groups, texts })
+    fn new(shapes: &'a Shapes, (places, groups): &'a (Vec<i64>, Vec<Vec<i64>>), texts: &'a [&'a str]) -> Self {
+        let groups = groups.iter().map(|g| Planned::new(g)).collect();
+        Self { patterns: &shapes.patterns, places: Planned::new(places), groups, texts }
     }
 
     fn letters(&self) -> impl Iterator<Item = u8> + '_ {
@@ -156,40 +199,33 @@ impl<'a> Patterned<'a> {
 
     fn cost(&self) -> f64 {
         let patterns: f64 = self.patterns.iter().map(|p| p.len() as f64 * 3.0 + 8.0).sum();
-        let groups: f64 = self.groups.iter().flatten().map(|g| cost(g)).sum();
-        patterns + cost(&self.index) + groups + self.letters().count() as f64 * LETTER_BITS
+        let groups: f64 = self.groups.iter().map(Planned::cost).sum();
+        patterns + self.places.cost() + groups + self.letters().count() as f64 * LETTER_BITS
     }
 
     fn write(&self, s: &mut Streams) {
         s.uint(self.patterns.len() as u64);
         put_plain(s, &self.patterns.iter().map(String::as_str).collect::<Vec<_>>());
-        put_ints(s, &self.index, None);
-        for column in self.groups.iter().flatten() {
-            put_ints(s, column, None);
-        }
+        self.places.write(s);
+        self.groups.iter().for_each(|group| group.write(s));
         s.letters.extend(self.letters());
     }
 }
 
-fn shape(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_ascii_digit() {
-                '0'
-            } else if c.is_ascii_uppercase() {
-                'A'
-            } else {
-                c
-            }
-        })
-        .collect()
+/// What stands for a byte of a text in its pattern.
+fn shape_of(b: u8) -> u8 {
+    match b {
+        b'0'..=b'9' => b'0',
+        b'A'..=b'Z' => b'A',
+        _ => b,
+    }
 }
 
 fn group_widths(pattern: &str) -> Vec<usize> {
     pattern.split(|c: char| c != '0').map(str::len).filter(|n| *n > 0).collect()
 }
 
-fn get_patterned(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, WireError> {
+fn get_patterned<'b>(s: &mut Source<'b>, n: usize) -> Result<Vec<&'b str>, WireError> {
     let distinct = s.count(n)?;
     let patterns = get_plain(s, distinct)?;
     let index = get_ints(s, n, None)?
@@ -204,23 +240,23 @@ fn get_patterned(s: &mut Source<'_>, n: usize) -> Result<Vec<String>, WireError>
         let columns = widths.iter().map(|_| get_ints(s, uses, None).map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
         groups.push((widths, columns));
     }
-    index.into_iter().map(|i| fill(s, &patterns[i], &mut groups[i])).collect()
+    index.into_iter().map(|i| fill(s, patterns[i], &mut groups[i])).collect()
 }
 
-fn fill(s: &mut Source<'_>, pattern: &str, groups: &mut (Vec<usize>, Vec<std::vec::IntoIter<i64>>)) -> Result<String, WireError> {
+fn fill<'b>(s: &mut Source<'b>, pattern: &str, groups: &mut (Vec<usize>, Vec<std::vec::IntoIter<i64>>)) -> Result<&'b str, WireError> {
     s.pay(pattern.len())?;
-    let mut out = String::with_capacity(pattern.len());
+    let mut out = bumpalo::collections::String::with_capacity_in(pattern.len(), s.made);
     let mut columns = groups.0.iter().zip(&mut groups.1);
     let mut in_group = false;
     for c in pattern.chars() {
         if c == '0' && !in_group {
             let (width, column) = columns.next().ok_or(super::SHORT)?;
             let number = column.next().filter(|n| *n >= 0).ok_or(WireError::Malformed("a negative number in a pattern"))?;
-            let digits = format!("{number:0width$}");
-            if digits.len() != *width {
+            let from = out.len();
+            write!(out, "{number:0width$}").map_err(|_| super::SHORT)?;
+            if out.len() - from != *width {
                 return Err(WireError::Malformed("a number too long for its pattern"));
             }
-            out.push_str(&digits);
         } else if c == 'A' {
             let letter = take(&mut s.letters, 1)?[0];
             if !letter.is_ascii_uppercase() {
@@ -232,19 +268,20 @@ fn fill(s: &mut Source<'_>, pattern: &str, groups: &mut (Vec<usize>, Vec<std::ve
         }
         in_group = c == '0';
     }
-    Ok(out)
+    Ok(out.into_bump_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bumpalo::Bump;
     use proptest::prelude::*;
 
     fn round(texts: &[&str]) -> Vec<String> {
-        let mut s = Streams::default();
+        let (mut s, made) = (Streams::default(), Bump::new());
         put_texts(&mut s, texts);
-        let mut source = Source::new([&s.control, &s.text, &s.letters, &s.random], 1 << 20);
-        get_texts(&mut source, texts.len()).expect("what was written is read")
+        let mut source = Source::new([&s.control, &s.text, &s.letters, &s.random], &made, 1 << 20);
+        get_texts(&mut source, texts.len()).expect("what was written is read").into_iter().map(str::to_owned).collect()
     }
 
     proptest! {
@@ -256,7 +293,8 @@ mod tests {
 
         #[test]
         fn hostile_columns_of_texts_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), n in 0..300usize) {
-            let mut source = Source::new([&bytes, &bytes, &bytes, &bytes], 1 << 16);
+            let made = Bump::new();
+            let mut source = Source::new([&bytes, &bytes, &bytes, &bytes], &made, 1 << 16);
             let _ = get_texts(&mut source, n);
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use daftar_core::ids::RecordId;
-use daftar_core::value::Value;
 
 use super::ints::{get_ints, put_ints};
 use super::texts::{get_texts, put_texts};
 use super::{SHORT, Source, Streams, base, take};
 use crate::WireError;
+use crate::view::View;
 
 const ABSENT: i64 = 0;
 const NULL: i64 = 1;
@@ -72,57 +72,56 @@ pub(super) fn get_ids(s: &mut Source<'_>, n: usize) -> Result<Vec<[u8; 16]>, Wir
         .collect()
 }
 
-fn sort(v: Option<&Value>) -> i64 {
+fn sort(v: Option<&View<'_>>) -> i64 {
     match v {
         None => ABSENT,
-        Some(Value::Null) => NULL,
-        Some(Value::Bool(false)) => FALSE,
-        Some(Value::Bool(true)) => TRUE,
-        Some(Value::Int(_)) => INT,
-        Some(Value::Text(_)) => TEXT,
-        Some(Value::Bytes(_)) => BYTES,
-        Some(Value::List(_)) => LIST,
-        Some(Value::Map(_)) => MAP,
-        Some(Value::Raw(_)) => RAW,
+        Some(View::Null) => NULL,
+        Some(View::Bool(false)) => FALSE,
+        Some(View::Bool(true)) => TRUE,
+        Some(View::Int(_)) => INT,
+        Some(View::Text(_)) => TEXT,
+        Some(View::Bytes(_)) => BYTES,
+        Some(View::List(_)) => LIST,
+        Some(View::Map(_)) => MAP,
+        Some(View::Raw(_)) => RAW,
     }
 }
 
-/// The values of one sort in a column, with the rows they stand in.
-struct Sorted<'a, T> {
-    values: Vec<T>,
-    rows: Vec<usize>,
-    _of: std::marker::PhantomData<&'a ()>,
-}
-
-fn of_sort<'a, T>(values: &[Option<&'a Value>], rows: &[usize], f: impl Fn(&'a Value) -> Option<T>) -> Sorted<'a, T> {
-    let (values, rows) = values.iter().zip(rows).filter_map(|(v, r)| v.and_then(&f).map(|t| (t, *r))).unzip();
-    Sorted { values, rows, _of: std::marker::PhantomData }
+/// The values of one sort in a column, and the rows they stand in.
+fn of_sort<'v, 'b, T>(values: &[Option<&'v View<'b>>], rows: &[usize], f: impl Fn(&'v View<'b>) -> Option<T>) -> (Vec<T>, Vec<usize>) {
+    values.iter().zip(rows).filter_map(|(v, r)| v.and_then(&f).map(|t| (t, *r))).unzip()
 }
 
 /// Writes a column; `rows` says in which row of the run each value stands. `None`: it does not fit the form.
-pub(super) fn put_values(s: &mut Streams, values: &[Option<&Value>], rows: &[usize], records: &Records<'_>, depth: u32) -> Option<()> {
+pub(super) fn put_values(s: &mut Streams, values: &[Option<&View<'_>>], rows: &[usize], records: &Records<'_>, depth: u32) -> Option<()> {
     if depth > DEPTH_MAX {
         return None;
     }
     let sorts: Vec<i64> = values.iter().map(|v| sort(*v)).collect();
     put_ints(s, &sorts, None);
-    let ints = of_sort(values, rows, |v| if let Value::Int(i) = v { Some(*i) } else { None });
-    put_ints(s, &ints.values, Some(&records.near(&ints.rows)));
-    let texts = of_sort(values, rows, |v| if let Value::Text(t) = v { Some(t.as_str()) } else { None });
-    put_texts(s, &texts.values);
-    let bytes = of_sort(values, rows, |v| if let Value::Bytes(b) = v { Some(b.as_slice()) } else { None });
-    put_bytes(s, &bytes.values, &bytes.rows, records);
-
-    let lists = of_sort(values, rows, |v| if let Value::List(l) = v { Some(l) } else { None });
-    if !lists.values.is_empty() {
-        put_ints(s, &lists.values.iter().map(|l| l.len() as i64).collect::<Vec<_>>(), None);
-        let items: Vec<Option<&Value>> = lists.values.iter().flat_map(|l| l.iter().map(Some)).collect();
-        let item_rows: Vec<usize> = lists.values.iter().zip(&lists.rows).flat_map(|(l, r)| std::iter::repeat_n(*r, l.len())).collect();
+    let has = |sort: i64| sorts.contains(&sort);
+    if has(INT) {
+        let (ints, rows) = of_sort(values, rows, |v| if let View::Int(i) = v { Some(*i) } else { None });
+        put_ints(s, &ints, Some(&records.near(&rows)));
+    }
+    if has(TEXT) {
+        let (texts, _) = of_sort(values, rows, |v| if let View::Text(t) = v { Some(*t) } else { None });
+        put_texts(s, &texts);
+    }
+    if has(BYTES) {
+        let (bytes, rows) = of_sort(values, rows, |v| if let View::Bytes(b) = v { Some(*b) } else { None });
+        put_bytes(s, &bytes, &rows, records);
+    }
+    if has(LIST) {
+        let (lists, rows) = of_sort(values, rows, |v| if let View::List(l) = v { Some(l) } else { None });
+        put_ints(s, &lists.iter().map(|l| l.len() as i64).collect::<Vec<_>>(), None);
+        let items: Vec<Option<&View<'_>>> = lists.iter().flat_map(|l| l.iter().map(Some)).collect();
+        let item_rows: Vec<usize> = lists.iter().zip(&rows).flat_map(|(l, r)| std::iter::repeat_n(*r, l.len())).collect();
         put_values(s, &items, &item_rows, records, depth + 1)?;
     }
-    let maps = of_sort(values, rows, |v| if let Value::Map(m) = v { Some(m) } else { None });
-    if !maps.values.is_empty() {
-        let mut numbers: Vec<u32> = maps.values.iter().flat_map(|m| m.iter().map(|e| e.0)).collect();
+    if has(MAP) {
+        let (maps, rows) = of_sort(values, rows, |v| if let View::Map(m) = v { Some(m) } else { None });
+        let mut numbers: Vec<u32> = maps.iter().flat_map(|m| m.iter().map(|e| e.0)).collect();
         numbers.sort_unstable();
         numbers.dedup();
         if numbers.len() > GROUP_NUMBERS_MAX {
@@ -131,20 +130,19 @@ pub(super) fn put_values(s: &mut Streams, values: &[Option<&Value>], rows: &[usi
         s.uint(numbers.len() as u64);
         for number in numbers {
             s.uint(number.into());
-            let column: Vec<Option<&Value>> = maps.values.iter().map(|m| m.iter().find(|e| e.0 == number).map(|e| &e.1)).collect();
-            put_values(s, &column, &maps.rows, records, depth + 1)?;
+            let column: Vec<Option<&View<'_>>> = maps.iter().map(|m| m.iter().find(|e| e.0 == number).map(|e| &e.1)).collect();
+            put_values(s, &column, &rows, records, depth + 1)?;
         }
     }
-    let raw = of_sort(values, rows, |v| if let Value::Raw(r) = v { Some(r.as_slice()) } else { None });
-    put_ints(s, &raw.values.iter().map(|r| r.len() as i64).collect::<Vec<_>>(), None);
-    raw.values.iter().for_each(|r| s.text.extend_from_slice(r));
+    if has(RAW) {
+        let (raw, _) = of_sort(values, rows, |v| if let View::Raw(r) = v { Some(*r) } else { None });
+        put_ints(s, &raw.iter().map(|r| r.len() as i64).collect::<Vec<_>>(), None);
+        raw.iter().for_each(|r| s.text.extend_from_slice(r));
+    }
     Some(())
 }
 
 fn put_bytes(s: &mut Streams, values: &[&[u8]], rows: &[usize], records: &Records<'_>) {
-    if values.is_empty() {
-        return;
-    }
     let ids: Option<Vec<[u8; 16]>> = values.iter().map(|b| (*b).try_into().ok()).collect();
     match ids {
         Some(ids) => {
@@ -167,7 +165,12 @@ fn put_bytes(s: &mut Streams, values: &[&[u8]], rows: &[usize], records: &Record
 }
 
 /// Reads `rows.len()` values.
-pub(super) fn get_values(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>, depth: u32) -> Result<Vec<Option<Value>>, WireError> {
+pub(super) fn get_values<'b>(
+    s: &mut Source<'b>,
+    rows: &[usize],
+    records: &Records<'_>,
+    depth: u32,
+) -> Result<Vec<Option<View<'b>>>, WireError> {
     if depth > DEPTH_MAX {
         return Err(WireError::Malformed("columns too deep"));
     }
@@ -192,29 +195,29 @@ pub(super) fn get_values(s: &mut Source<'_>, rows: &[usize], records: &Records<'
         .map(|sort| {
             Ok(Some(match sort {
                 ABSENT => return Ok(None),
-                NULL => Value::Null,
-                FALSE => Value::Bool(false),
-                TRUE => Value::Bool(true),
-                INT => Value::Int(ints.next().ok_or(SHORT)?),
-                TEXT => Value::Text(texts.next().ok_or(SHORT)?),
-                BYTES => Value::Bytes(bytes.next().ok_or(SHORT)?),
-                LIST => Value::List(lists.next().ok_or(SHORT)?),
-                MAP => Value::Map(maps.next().ok_or(SHORT)?),
-                RAW => Value::Raw(raw.next().ok_or(SHORT)?),
+                NULL => View::Null,
+                FALSE => View::Bool(false),
+                TRUE => View::Bool(true),
+                INT => View::Int(ints.next().ok_or(SHORT)?),
+                TEXT => View::Text(texts.next().ok_or(SHORT)?),
+                BYTES => View::Bytes(bytes.next().ok_or(SHORT)?),
+                LIST => View::List(lists.next().ok_or(SHORT)?),
+                MAP => View::Map(maps.next().ok_or(SHORT)?),
+                RAW => View::Raw(raw.next().ok_or(SHORT)?),
                 _ => return Err(WireError::Malformed("a value of an unknown sort")),
             }))
         })
         .collect()
 }
 
-fn raw_item(s: &mut Source<'_>, len: i64) -> Result<Vec<u8>, WireError> {
+fn raw_item<'b>(s: &mut Source<'b>, len: i64) -> Result<&'b [u8], WireError> {
     let len = usize::try_from(len).map_err(|_| WireError::Malformed("bytes of negative length"))?;
     s.pay(len)?;
     let item = take(&mut s.text, len)?;
-    if crate::cbor::is_one_item(item) { Ok(item.to_vec()) } else { Err(WireError::Malformed("a raw value that is not one item")) }
+    if crate::cbor::is_one_item(item) { Ok(item) } else { Err(WireError::Malformed("a raw value that is not one item")) }
 }
 
-fn get_bytes(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>) -> Result<Vec<Vec<u8>>, WireError> {
+fn get_bytes<'b>(s: &mut Source<'b>, rows: &[usize], records: &Records<'_>) -> Result<Vec<&'b [u8]>, WireError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -229,7 +232,8 @@ fn get_bytes(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>) -> Resul
                 .zip(rows)
                 .map(|(b, row)| {
                     let id = if b == 0 { others.next() } else { find(*row, b) };
-                    id.map(|id| id.to_vec()).ok_or(WireError::Malformed("a reference beyond the run"))
+                    let id = id.ok_or(WireError::Malformed("a reference beyond the run"))?;
+                    Ok(&*s.made.alloc_slice_copy(&id))
                 })
                 .collect()
         }
@@ -240,7 +244,7 @@ fn get_bytes(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>) -> Resul
                 .map(|len| {
                     let len = usize::try_from(len).map_err(|_| WireError::Malformed("bytes of negative length"))?;
                     s.pay(len)?;
-                    take(&mut s.random, len).map(<[u8]>::to_vec)
+                    take(&mut s.random, len)
                 })
                 .collect()
         }
@@ -248,7 +252,7 @@ fn get_bytes(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>) -> Resul
     }
 }
 
-fn get_lists(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>, depth: u32) -> Result<Vec<Vec<Value>>, WireError> {
+fn get_lists<'b>(s: &mut Source<'b>, rows: &[usize], records: &Records<'_>, depth: u32) -> Result<Vec<Vec<View<'b>>>, WireError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -272,7 +276,7 @@ pub(super) fn lengths(s: &mut Source<'_>, n: usize) -> Result<Vec<usize>, WireEr
     Ok(lengths)
 }
 
-fn get_maps(s: &mut Source<'_>, rows: &[usize], records: &Records<'_>, depth: u32) -> Result<Vec<Vec<(u32, Value)>>, WireError> {
+fn get_maps<'b>(s: &mut Source<'b>, rows: &[usize], records: &Records<'_>, depth: u32) -> Result<Vec<Vec<(u32, View<'b>)>>, WireError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -6,6 +6,7 @@ use daftar_core::ids::RecordId;
 use daftar_core::record::{self, CODE_BYTES_MAX, CODE_MAP_VALUE, Field, Kind, Shape};
 use daftar_core::time;
 use daftar_core::value::{ELEMENT_PLACE, ELEMENT_REMOVED, ElementKey, Path, Value};
+use minicbor::decode::Decoder;
 use serde_json::{Map, Value as Json};
 
 use super::path::{At, at, format_key, format_path, hash_number, list_of, no_such_field, parse_added, parse_new};
@@ -242,7 +243,10 @@ fn read_group(fields: &'static [Field], json: &Json) -> Result<Value, Refused> {
             (Some(n), None) if fields.iter().any(|f| f.number == n) => refuse("this version knows the field by its name"),
             // What came as bytes within a group was decoded, so it must be decoded here to be the same value.
             (Some(n), None) => read_cbor(json)
-                .and_then(|item| cbor::get_value(&item).map_err(|_| Refused::new("not one well-formed CBOR item in hexadecimal digits")))
+                .and_then(|item| {
+                    let value = cbor::get_value(&mut Decoder::new(&item)).map(Value::from);
+                    value.map_err(|_| Refused::new("not one well-formed CBOR item in hexadecimal digits"))
+                })
                 .map(|value| (n, value)),
             (None, None) => refuse("no such field of the group"),
         };

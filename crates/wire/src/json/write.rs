@@ -195,5 +195,5 @@ fn write_int(shape: Shape, n: i64) -> Json {
 }
 
 fn as_cbor(value: &Value) -> Json {
-    json!({ "cbor": hex(&cbor::encode(|e| cbor::put_value(e, value))) })
+    json!({ "cbor": hex(&cbor::encode(|e| cbor::put_value(e, &value.into()))) })
 }

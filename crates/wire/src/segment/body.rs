@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
+use bumpalo::Bump;
 use daftar_core::change::Header;
 use minicbor::decode::Decoder;
 use zstd::bulk::{Compressor, Decompressor};
@@ -10,7 +11,7 @@ use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
 use super::Parts;
 use crate::cbor::encode;
-use crate::change::{Body, Entry, read_header, read_payload};
+use crate::change::{Body, Entry, read_header, view_payload};
 use crate::columns::{self, Row, RowBytes, Source, Streams};
 use crate::limits::SEGMENT_PLAIN_BYTES_MAX;
 use crate::stream::StreamId;
@@ -67,11 +68,11 @@ pub(super) fn plain(entries: &[Entry]) -> Vec<u8> {
 pub(super) fn columnar(stream: &StreamId, entries: &[Entry]) -> Option<Vec<u8>> {
     let headers: Vec<Header> = entries.iter().map(|e| read_header(&e.header).ok()).collect::<Option<_>>()?;
     let has_parents = headers.iter().any(|h| !h.parents.is_empty());
-    let rows: Vec<Row> = entries
+    let rows: Vec<Row<'_>> = entries
         .iter()
         .zip(headers)
         .map(|(entry, header)| {
-            let payload = entry.payload().map(|p| read_payload(header.kind, p)).transpose().ok()?;
+            let payload = entry.payload().map(|p| view_payload(header.kind, p)).transpose().ok()?;
             Some(Row { name: has_parents.then(|| entry.name(&stream.compartment)), header, payload })
         })
         .collect::<Option<_>>()?;
@@ -191,7 +192,8 @@ impl Shell<'_, '_> {
 
     fn read_columns(&self, streams: &[Vec<u8>; 4]) -> Result<Vec<RowBytes>, WireError> {
         let outline = &self.parts.outline;
-        let source = Source::new([&streams[0], &streams[1], &streams[2], &streams[3]], self.parts.plain);
+        let made = Bump::new();
+        let source = Source::new([&streams[0], &streams[1], &streams[2], &streams[3]], &made, self.parts.plain);
         let number = |i: usize| outline.first + i as u64;
         let erased = |i: usize| self.parts.erased(number(i)).is_some();
         let name = |i: usize, header: &[u8], payload: Option<&[u8]>| {
@@ -207,24 +209,17 @@ impl Shell<'_, '_> {
 
 fn get_stream(from: &mut &[u8], total: &mut u64) -> Result<Vec<u8>, WireError> {
     let form = columns::take(from, 1)?[0];
-    let len = get_uint(from)?;
+    let len = columns::take_uint(from)?;
     *total = total.saturating_add(len);
     // Columns hold no more than the changes do, and a little for the plain form's lengths.
     bounded("the bytes of a segment's streams", *total, 2 * SEGMENT_PLAIN_BYTES_MAX)?;
     match form {
         STORED => columns::take(from, len as usize).map(<[u8]>::to_vec),
         ZSTD | ZSTD_DICT => {
-            let packed = get_uint(from)?;
+            let packed = columns::take_uint(from)?;
             let packed = columns::take(from, usize::try_from(packed).unwrap_or(usize::MAX))?;
             decompress(form, packed, len as usize)
         }
         _ => Err(WireError::Newer("a stream in a form")),
     }
-}
-
-fn get_uint(from: &mut &[u8]) -> Result<u64, WireError> {
-    let mut source = Source::new([*from, &[], &[], &[]], 0);
-    let n = source.uint()?;
-    *from = source.control;
-    Ok(n)
 }
