@@ -120,6 +120,7 @@ impl Engine {
         let officers = device.keyring().officers().map_err(ui)?;
         let entry = officers.into_iter().find(|o| o.id.to_string() == officer).ok_or(UiError::NotFound)?;
         let pin = zeroize::Zeroizing::new(pin);
+        exchange::warm_up();
         let store = Arc::new(device.unlock(&entry.handle, &pin).map_err(ui)?);
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(store.clone());
         // What follows behind saves is caught up while the officer looks at the first screen.

@@ -187,7 +187,10 @@ fn run(arguments: &Arguments, out: &Out) -> Result<u8, Fault> {
         Command::Files(c) => c.run(&common.unlocked()?, out),
         Command::Fetch(c) => c.run(&common.unlocked()?, out),
         Command::Sync(c) if c.locked => sync::run_locked(&common.device()?, out),
-        Command::Sync(_) => sync::run(&common.unlocked()?, out),
+        Command::Sync(_) => {
+            daftar_device::sync::warm_up();
+            sync::run(&common.unlocked()?, out)
+        }
         Command::Peers(c) => c.run(&common.unlocked()?, out),
         Command::Pack(c) => c.run(&common.unlocked()?, out),
         Command::Status => status::status(&common.unlocked()?, out),

@@ -37,7 +37,7 @@ pub(crate) use lease::Renewal;
 pub(crate) use officer::TakingIn;
 pub use officer::{OfficerEntry, Session};
 use officer::{OfficerKeys, Sealed};
-pub(crate) use outbox::ToBox;
+pub(crate) use outbox::{Boxed, ToBox};
 pub use pin::PIN_CHARS_MIN;
 pub(crate) use revoke::Revoked;
 

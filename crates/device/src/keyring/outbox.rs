@@ -99,6 +99,19 @@ impl Keyring {
         Ok(None)
     }
 
+    /// The segment of a file's stream that begins with this change, and the head at its end.
+    pub(crate) fn boxed_at(&self, file: &str, incarnation: &Incarnation, first: u64) -> Result<Option<(Boxed, Head)>> {
+        let conn = self.conn();
+        let mut row =
+            conn.prepare_cached("SELECT id, last, bytes, head FROM outbox WHERE file = ?1 AND incarnation = ?2 AND first = ?3")?;
+        let found = row.query_row(params![file, incarnation.0, int(first)], |r| {
+            let last = uint(r.get(1)?);
+            let changes = (last + 1).saturating_sub(first);
+            Ok((Boxed { id: r.get(0)?, incarnation: *incarnation, last, changes, bytes: r.get(2)? }, Head(r.get(3)?)))
+        });
+        Ok(found.optional()?)
+    }
+
     /// How many changes wait in the outbox, of files that are not among `open`.
     pub(crate) fn boxed_waiting(&self, open: &[String]) -> Result<u64> {
         let conn = self.conn();

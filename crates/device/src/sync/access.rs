@@ -12,6 +12,7 @@ use super::pace::Pace;
 use super::run::blocking;
 use crate::Error;
 use crate::device::Shared;
+use crate::keyring::Boxed;
 use crate::vault::Store;
 
 /// An officer may use a compartment no more. What he has open closes now; what is on the disk goes when the exchange has finished.
@@ -44,16 +45,22 @@ pub(super) fn send_boxed(
     let mut after = 0;
     while let Some(boxed) = shared.keyring.next_boxed(after, open)? {
         after = boxed.id;
-        if let Some(pace) = pace {
-            let bytes = boxed.bytes.len() as u64;
-            pace.wait_for_room(bytes, || asks.is_closed());
-            // Noted first: its receipt may be there before this goes on.
-            pace.sent(boxed.incarnation, boxed.last, boxed.changes, bytes);
-        }
-        if asks.blocking_send(Ask::Sealed(boxed.bytes).write()).is_err() {
+        if !send_one(boxed, asks, sent, pace) {
             return Ok(false);
         }
-        sent.fetch_add(boxed.changes, Ordering::Relaxed);
     }
     Ok(true)
+}
+
+/// Sends one segment of the outbox; counts its changes. False: nobody listens any more.
+pub(super) fn send_one(boxed: Boxed, asks: &Sender<Vec<u8>>, sent: &AtomicU64, pace: Option<&Pace>) -> bool {
+    if let Some(pace) = pace {
+        let bytes = boxed.bytes.len() as u64;
+        pace.wait_for_room(bytes, || asks.is_closed());
+        // Noted first: its receipt may be there before this goes on.
+        pace.sent(boxed.incarnation, boxed.last, boxed.changes, bytes);
+    }
+    let is_heard = asks.blocking_send(Ask::Sealed(boxed.bytes).write()).is_ok();
+    sent.fetch_add(if is_heard { boxed.changes } else { 0 }, Ordering::Relaxed);
+    is_heard
 }

@@ -26,6 +26,7 @@ pub use outbox::{run_locked, run_locked_until};
 pub use pace::{LinkMemory, Pace};
 pub use run::{run, run_until};
 pub use session::{Session, Step};
+pub use tls::warm_up;
 pub use transport::{LinkError, Transport};
 
 pub(crate) use identity::Settled;

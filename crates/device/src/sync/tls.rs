@@ -104,6 +104,16 @@ pub(crate) fn judged_at(hq_time_ms: Option<u64>) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
 }
 
+/// Begins what connections draw their numbers from. Where nobody has, the first connection of a process does, which keeps it waiting for a
+/// twentieth of a second: call it where something else takes time, as the stretching of a PIN does.
+pub fn warm_up() {
+    std::thread::spawn(|| {
+        if let Err(error) = super::count::provider().secure_random.fill(&mut [0; 1]) {
+            tracing::warn!(?error, "no random numbers");
+        }
+    });
+}
+
 /// A device's certificate and the PKCS#8 form of its key.
 pub(super) struct Identity {
     pub(super) certificate: Vec<u8>,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Agency;
+use daftar_core::ids::RecordId;
 use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 use daftar_wire::message::Cursor;
@@ -13,7 +14,7 @@ use super::simulated::{Weather, sync_locked, sync_store};
 use super::world::{Hq, NOW_MS, PIN, c, id, item, items, officer_id, set, stands, stop, stop_in};
 use crate::draft::Draft;
 use crate::sync::SyncError;
-use crate::vault::EncounterQuery;
+use crate::vault::{Act, EncounterQuery};
 use crate::{Device, Error, Store};
 
 const MOI: &str = "agency/moi/imt-1";
@@ -143,8 +144,46 @@ fn a_locked_device_sends_and_only_receipts_empty_its_outbox() {
     assert_eq!(more.sent_changes, 1, "only what is new");
 }
 
-fn set_in_moi(n: u8) -> crate::vault::Act {
-    crate::vault::Act { compartment: c(MOI), ..set(n, Path::Field(45), Value::Text("green".into())) }
+#[test]
+fn what_was_sealed_at_a_lock_goes_as_it_is_and_what_headquarters_cannot_open_is_cut_again() {
+    let mut hq = Hq::new();
+    let (dir, device, a, _) = two(&mut hq);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let save = |store: &Store, from: u64, n: u64| {
+        for at in from..from + n {
+            store.save(&Act { record: RecordId::new(at, [7; 10]), ..stop_in(MOI, 1, "01 A 123 BC", "Yusupov") }).expect("saved");
+        }
+    };
+    // What a sync brought of this: changes that were sealed, and others.
+    let came = |store: &Arc<Store>| {
+        sync_store(&hq, &held, store, Weather::default()).expect("a whole link");
+        let came = std::mem::take(&mut held.lock().expect("no panic").came);
+        let of = |sealed: bool| came.iter().filter(|c| c.1 == sealed).map(|c| c.0.entries.len()).sum::<usize>();
+        (of(true), of(false))
+    };
+    save(&unlock(&device, &a), 1, 300);
+    let first = unlock(&device, &a);
+    save(&first, 301, 5);
+    assert_eq!(came(&first), (300, 5), "what was sealed, and what was saved since");
+    assert_eq!((first.waiting().expect("counted"), device.keyring().outbox().expect("counted")), (0, 0));
+    save(&first, 401, 40);
+    drop(first);
+    let first = unlock(&device, &a);
+    assert_eq!(came(&first), (0, 40), "of a little the smaller form goes");
+    save(&first, 501, 300);
+    drop(first);
+    let keyring = rusqlite::Connection::open(dir.path().join("keyring.db")).expect("the keyring");
+    keyring.execute("UPDATE outbox SET bytes = zeroblob(100) WHERE id > (SELECT min(id) FROM outbox)", []).expect("spoilt");
+    let first = unlock(&device, &a);
+    let (sealed, _) = came(&first);
+    assert!(sealed > 0 && sealed < 300 && first.waiting().expect("counted") > 0, "{sealed} could be opened");
+    came(&first);
+    assert_eq!(first.waiting().expect("counted"), 0, "the rest was cut again");
+    assert_eq!(first.verify().expect("checked").bad, []);
+}
+
+fn set_in_moi(n: u8) -> Act {
+    Act { compartment: c(MOI), ..set(n, Path::Field(45), Value::Text("green".into())) }
 }
 
 #[test]

@@ -2,15 +2,16 @@
 //! off the queue but by a receipt.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Head;
 use daftar_wire::limits::SEGMENT_PLAIN_BYTES_MAX;
 
 use super::file::Vault;
-use super::{Store, read, send, stream};
+use super::{Store, Unsent, read, send, stream};
 use crate::error::{Error, Result};
-use crate::keyring::ToBox;
+use crate::keyring::{Boxed, ToBox};
 
 /// Segments sealed in one transaction of the keyring.
 const BATCH: usize = 32;
@@ -84,6 +85,29 @@ impl Store {
                 return Ok(());
             }
         }
+    }
+
+    /// What was sealed of this very stream from this change on, and lies in the outbox.
+    pub(crate) fn boxed_at(&self, unsent: &Unsent, from: u64) -> Result<Option<Boxed>> {
+        // Its lease ended meanwhile: what waits is in the outbox, and goes with that.
+        let Ok(vault) = self.sending_vault(&unsent.stream.compartment) else { return Ok(None) };
+        let Some((boxed, head)) = self.shared.keyring.boxed_at(vault.name(), &unsent.stream.incarnation, from)? else { return Ok(None) };
+        let is_here = (from..=unsent.last).contains(&boxed.last);
+        // A stream that went two ways has other heads on each.
+        let heads =
+            self.within_file(&unsent.stream.compartment, &vault, |v| send::signed_heads(&v.conn(), unsent.row, boxed.last, boxed.last))?;
+        Ok(Some(boxed).filter(|_| is_here && heads.iter().any(|signed| signed.1 == head)))
+    }
+
+    /// Whether what is in the outbox may be sent instead of the same out of its file. What headquarters may not have been able to open is cut
+    /// again the next time, until a sync has left nothing.
+    pub(crate) fn relies_on_boxes(&self) -> bool {
+        !self.boxes_in_doubt.swap(true, Ordering::Relaxed)
+    }
+
+    /// A sync is over and has left so many changes.
+    pub(crate) fn left(&self, waiting: u64) {
+        self.boxes_in_doubt.store(waiting > 0, Ordering::Relaxed);
     }
 
     /// Notes, before the first commit since all was sealed, that the file holds more.

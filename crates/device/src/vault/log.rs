@@ -116,12 +116,27 @@ pub(super) fn names_through(conn: &Connection, s: &StreamRow, from: u64, to: u64
     Ok(all)
 }
 
-/// The bytes of header and payload of changes `from` to `to`.
-pub(super) fn sizes(conn: &Connection, stream: i64, from: u64, to: u64) -> Result<Vec<u64>> {
-    let mut rows = conn
-        .prepare_cached("SELECT length(header) + coalesce(length(payload), 0) FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
-    let sizes = rows.query_map(params![place(stream, from), place(stream, to)], |r| r.get(0).map(uint))?;
-    Ok(sizes.collect::<rusqlite::Result<_>>()?)
+/// The names of changes `from` to `to`, as far as header and payload of all come to no more than `max_bytes`; of the first in any case.
+pub(super) fn names_within(conn: &Connection, stream: i64, from: u64, to: u64, max_bytes: u64) -> Result<Vec<ChangeName>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT name, length(header) + coalesce(length(payload), 0) FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place",
+    )?;
+    let sized = rows.query_map(params![place(stream, from), place(stream, to)], |r| Ok((ChangeName(r.get(0)?), uint(r.get(1)?))))?;
+    within(sized, max_bytes, |sized| sized.1).map(|names| names.into_iter().map(|n| n.0).collect())
+}
+
+/// Takes rows as far as they come to no more than `max_bytes`; the first in any case.
+fn within<T>(rows: impl Iterator<Item = rusqlite::Result<T>>, max_bytes: u64, size: impl Fn(&T) -> u64) -> Result<Vec<T>> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        bytes += size(&row);
+        if bytes > max_bytes && !taken.is_empty() {
+            break;
+        }
+        taken.push(row);
+    }
+    Ok(taken)
 }
 
 /// Whether any of changes `from` to `to` may be this officer's act.
@@ -179,6 +194,13 @@ pub(super) fn changes(conn: &Connection, stream: i64, from: u64, to: u64) -> Res
     let mut rows = conn.prepare_cached(&format!("SELECT {LOG_COLUMNS} FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place"))?;
     let changes = rows.query_map(params![place(stream, from), place(stream, to)], log_row)?;
     Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same as far as header and payload of all come to no more than `max_bytes`; the first in any case.
+pub(super) fn changes_within(conn: &Connection, stream: i64, from: u64, to: u64, max_bytes: u64) -> Result<Vec<LogRow>> {
+    let mut rows = conn.prepare_cached(&format!("SELECT {LOG_COLUMNS} FROM change WHERE place BETWEEN ?1 AND ?2 ORDER BY place"))?;
+    let changes = rows.query_map(params![place(stream, from), place(stream, to)], log_row)?;
+    within(changes, max_bytes, |row| (row.header.len() + row.payload.as_ref().map_or(0, Vec::len)) as u64)
 }
 
 /// All of a record's changes, whatever was ruled of them.

@@ -154,6 +154,8 @@ pub struct Store {
     digit: AtomicU32,
     /// Its officer has locked: what can wait for him waits.
     is_left: AtomicBool,
+    /// What is in the outbox was sent as it is, and it is not known yet that all of it was taken.
+    boxes_in_doubt: AtomicBool,
     own: OwnFile,
 }
 
@@ -188,6 +190,7 @@ impl Store {
             directory: Directory::default(),
             stamp: Mutex::default(),
             is_left: AtomicBool::new(false),
+            boxes_in_doubt: AtomicBool::new(false),
             own,
         };
         store.open_doors(&doors)?;
@@ -359,7 +362,11 @@ impl Store {
         self.shared.home.reserve().make();
         for c in self.compartments() {
             self.within_each(&c, |vault| {
-                while !self.is_left.load(Ordering::Relaxed) && search::index_some(&mut vault.conn(), search::BATCH)? > 0 {}
+                loop {
+                    if self.is_left.load(Ordering::Relaxed) || search::index_some(&mut vault.conn(), search::BATCH)? == 0 {
+                        break;
+                    }
+                }
                 vault.conn().write(|tx| names::follow(tx))?;
                 vault.checkpoint()
             })?;

@@ -88,7 +88,8 @@ impl Store {
         }
         let most = u64::from(max_changes.clamp(1, SEGMENT_CHANGES_MAX));
         let bytes = max_bytes.min(SEGMENT_PLAIN_BYTES_MAX);
-        let last = cut(tx, row.id, from, row.n.min(from + most - 1), bytes)?;
+        let mut changes = log::changes_within(tx, row.id, from, row.n.min(from + most - 1), bytes)?;
+        let last = from + (changes.len() as u64).saturating_sub(1);
         let last = if row.own {
             if row.sent < last || signed_heads(tx, row.id, last, last)?.is_empty() {
                 self.prepare(tx, &row, stream, from, most, bytes)?;
@@ -103,8 +104,13 @@ impl Store {
                 None => beyond()?.first().map(|s| s.0).ok_or_else(missing)?,
             }
         };
+        let n = (last - from + 1) as usize;
+        if n > changes.len() {
+            changes = log::changes(tx, row.id, from, last)?;
+        }
+        changes.truncate(n);
         let runs = log::runs(tx, row.id, from, last)?;
-        let entries: Vec<Entry> = log::changes(tx, row.id, from, last)?.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
+        let entries: Vec<Entry> = changes.into_iter().map(|r| r.entry(&runs)).collect::<Result<_>>()?;
         let heads = signed_heads(tx, row.id, last, last)?.into_iter().map(|(n, _, sig)| SignedHead { n, sig }).collect();
         let mut attestations = attested(tx, row.id, from, last)?;
         if row.own {
@@ -125,8 +131,9 @@ impl Store {
             if from > row.n {
                 break;
             }
-            let last = cut(conn, row.id, from, row.n.min(from + most - 1), bytes)?;
-            head = log::names(conn, row.id, from, last)?.into_iter().fold(head, next);
+            let names = log::names_within(conn, row.id, from, row.n.min(from + most - 1), bytes)?;
+            let last = from + (names.len() as u64).saturating_sub(1);
+            head = names.into_iter().fold(head, next);
             let mine = log::is_author(conn, row.id, from, last, &self.officer())?;
             self.sign(conn, row, stream, last, &head, mine)?;
             from = last + 1;
@@ -150,20 +157,6 @@ impl Store {
         let vault = self.vault(c)?;
         self.within_file(c, &vault, |vault| self.sign_end(c, vault))
     }
-}
-
-/// The last change of a segment that begins at `from`: as many as fit, one at least.
-fn cut(conn: &Connection, stream: i64, from: u64, to: u64, max_bytes: u64) -> Result<u64> {
-    let mut bytes = 0;
-    let mut last = from;
-    for (n, len) in (from..).zip(log::sizes(conn, stream, from, to)?) {
-        bytes += len;
-        if bytes > max_bytes && n > from {
-            break;
-        }
-        last = n;
-    }
-    Ok(last)
 }
 
 pub(super) fn keep_head(conn: &Connection, stream: i64, n: u64, head: &Head, sig: &Sig) -> Result<()> {
