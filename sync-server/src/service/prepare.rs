@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use daftar_core::ids::{ChangeName, DeviceId, Head};
 use daftar_wire::WireError;
-use daftar_wire::segment::{Segment, SignedHead};
+use daftar_wire::segment::{Outline, Segment, SignedHead};
 use daftar_wire::sign::{VerifyingKey, verify_head, verifying_key};
 use daftar_wire::stream::{StreamId, next};
 use rusqlite::Connection;
 
 use super::judge::{Claim, Facts};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hq::Headquarters;
 use crate::store::meta;
 use crate::store::{feed, people};
@@ -42,25 +42,6 @@ impl Ahead {
     /// For an exchange with this device.
     pub(super) fn of(device: DeviceId, key: VerifyingKey) -> Self {
         Self { keys: HashMap::from([(device, key)]), ..Self::default() }
-    }
-}
-
-/// Why a segment is not even offered to the commit.
-pub(super) enum Unfit {
-    Wire(WireError),
-    Store(Error),
-}
-
-impl Unfit {
-    pub(super) fn answer(self, stream: StreamId, first: u64) -> Ready {
-        let reason = match self {
-            Self::Wire(e) => reason(&e),
-            Self::Store(e) => {
-                tracing::error!(error = %e, "a stream's place could not be read");
-                "unavailable"
-            }
-        };
-        Ready::Refused { stream, first, reason }
     }
 }
 
@@ -107,11 +88,13 @@ fn before(hq: &Headquarters, ahead: &Ahead, stream: &StreamId) -> Result<Before>
     })
 }
 
-/// Reads a segment and names its changes; where it carries on what is held, checks the chain and the device's word too.
-pub(super) fn prepare(hq: &Headquarters, ahead: &mut Ahead, bytes: Vec<u8>) -> std::result::Result<Ready, Unfit> {
-    let segment = Segment::read(&bytes).map_err(Unfit::Wire)?;
-    let stream = &segment.stream;
-    let Before { key, at: (n, at) } = before(hq, ahead, stream).map_err(Unfit::Store)?;
+/// Reads a segment and names its changes. Needs nothing but its bytes.
+pub(super) fn read(bytes: Vec<u8>) -> std::result::Result<Ready, WireError> {
+    let Outline { stream, first, .. } = Segment::outline(&bytes)?;
+    let segment = match Segment::read(&bytes) {
+        Ok(segment) => segment,
+        Err(e) => return Ok(Ready::Refused { stream, first, reason: reason(&e) }),
+    };
     let (names, facts): (Vec<ChangeName>, Vec<Facts>) = segment
         .entries
         .iter()
@@ -120,18 +103,32 @@ pub(super) fn prepare(hq: &Headquarters, ahead: &mut Ahead, bytes: Vec<u8>) -> s
             Err(_) => (entry.name(&stream.compartment), None),
         })
         .unzip();
+    Ok(Ready::Segment(Box::new(Prepared { segment, bytes, names, facts, signed_at: None })))
+}
+
+/// Where a segment carries on what is held, checks the chain and the device's word.
+pub(super) fn check(hq: &Headquarters, ahead: &mut Ahead, ready: Ready) -> Ready {
+    let Ready::Segment(mut prepared) = ready else { return ready };
+    let Prepared { segment, names, signed_at, .. } = &mut *prepared;
+    let stream = &segment.stream;
+    let Before { key, at: (n, at) } = match before(hq, ahead, stream) {
+        Ok(before) => before,
+        Err(error) => {
+            tracing::error!(%error, "a stream's place could not be read");
+            return Ready::Refused { stream: stream.clone(), first: segment.first, reason: "unavailable" };
+        }
+    };
     // The device and the compartment may become known by what is committed before this.
-    let mut signed_at = None;
     if let Some(key) = key {
         ahead.keys.insert(stream.device, key);
         if segment.first == n + 1
-            && let Ok(after) = chain(stream, segment.first, &names, &segment.heads, at, &key)
+            && let Ok(after) = chain(stream, segment.first, names, &segment.heads, at, &key)
         {
             ahead.places.insert(stream.clone(), (segment.last(), after));
-            signed_at = Some(at);
+            *signed_at = Some(at);
         }
     }
-    Ok(Ready::Segment(Box::new(Prepared { segment, bytes, names, facts, signed_at })))
+    Ready::Segment(prepared)
 }
 
 /// The chain after the last of these changes, if the device's signatures over it hold and one is for the last.

@@ -1,6 +1,7 @@
 //! What a device sends: each segment is read, checked, kept and receipted by itself, as it arrives. A bad one stops no other.
 
 use std::collections::{BTreeMap, HashSet};
+use std::pin::pin;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -8,12 +9,12 @@ use std::time::Instant;
 use daftar_core::ids::DeviceId;
 use daftar_wire::limits::{HEADS_MAX, RECEIPT_STREAMS_MAX};
 use daftar_wire::message::{Answer, Ask, Heads, Notice, Receipt, Receipted, ShortReceipt};
-use daftar_wire::segment::Segment;
 use daftar_wire::stream::StreamId;
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::keep::{Committed, Outcome, commit};
-use super::prepare::{Ahead, Ready, prepare};
+use super::prepare::{Ahead, Ready, check, read};
 use super::turns::Turns;
 use super::{Peer, Service, say};
 use crate::error::Result;
@@ -43,6 +44,23 @@ struct Told {
     forked: HashSet<StreamId>,
 }
 
+/// What a device said.
+enum Heard {
+    Segment {
+        read: Ready,
+        was_sealed: bool,
+    },
+    /// All else, for whoever does it in its turn.
+    Word(Ask),
+    /// Something that cannot be opened or is no segment: passed over.
+    Nothing,
+}
+
+/// Segments that are read at a time.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(AHEAD)
+}
+
 impl Service {
     pub(super) async fn take(&self, peer: &Peer, asks: Receiver<Ask>, answers: &Sender<Answer>) -> Result<Up> {
         let (ready, commits) = channel(AHEAD);
@@ -52,22 +70,31 @@ impl Service {
         Ok(Up { heads: heads?, taken: taken? })
     }
 
-    /// Reads and checks segments one after the other, ahead of the commits. What the device holds, if it said all.
+    /// Reads segments, as many at a time as there are cores, and checks them one after the other, ahead of the commits. What the device holds, if
+    /// it said all.
     async fn prepare_all(
         &self,
         peer: &Peer,
-        mut asks: Receiver<Ask>,
+        asks: Receiver<Ask>,
         (ready, turns): (Sender<Ready>, &Turns),
         answers: &Sender<Answer>,
     ) -> Result<Option<Vec<Heads>>> {
         let mut ahead = Ahead::of(peer.device, peer.key);
         let (mut heads, mut compared) = (Vec::new(), 0);
-        while let Some(ask) = asks.recv().await {
+        let asks = stream::unfold(asks, |mut asks| async move { asks.recv().await.map(|ask| (ask, asks)) });
+        let mut heard = pin!(asks.map(|ask| self.read(peer, ask)).buffered(readers()));
+        while let Some(heard) = heard.next().await {
             turns.prepare().await;
-            let bytes = match ask {
-                Ask::Segment(bytes) => bytes,
-                Ask::End => return Ok(Some(heads)),
-                Ask::Heads(of) => {
+            let read = match heard? {
+                Heard::Segment { read, was_sealed } => {
+                    if was_sealed {
+                        peer.sealed.store(true, Ordering::Relaxed);
+                    }
+                    read
+                }
+                Heard::Nothing => continue,
+                Heard::Word(Ask::End) => return Ok(Some(heads)),
+                Heard::Word(Ask::Heads(of)) => {
                     compared += of.branches.len();
                     if compared <= COMPARED_MAX {
                         heads.push(of);
@@ -76,56 +103,59 @@ impl Service {
                     }
                     continue;
                 }
-                Ask::Sealed(sealed) => match self.unseal(peer, sealed).await? {
-                    Some(bytes) => {
-                        peer.sealed.store(true, Ordering::Relaxed);
-                        bytes
-                    }
-                    None => continue,
-                },
-                Ask::Purged(purged) => {
+                Heard::Word(Ask::Purged(purged)) => {
                     self.purged(peer, purged).await?;
                     continue;
                 }
-                Ask::Reopen(asked) => {
+                Heard::Word(Ask::Reopen(asked)) => {
                     self.reopen(peer, asked, answers).await?;
                     continue;
                 }
-                Ask::Admission(admission) => {
+                Heard::Word(Ask::Admission(admission)) => {
                     self.admit(peer, admission).await?;
                     continue;
                 }
-                Ask::Recall => {
+                Heard::Word(Ask::Recall) => {
                     self.recall(peer, answers).await?;
                     continue;
                 }
-                // Over a link files have an exchange of their own.
-                Ask::Hello(_) | Ask::File(_) => continue,
+                // Segments were read; and over a link files have an exchange of their own.
+                Heard::Word(Ask::Segment(_) | Ask::Sealed(_) | Ask::Hello(_) | Ask::File(_)) => continue,
             };
-            let device = peer.device;
-            let (back, prepared) = self
+            let (back, checked) = self
                 .blocking(move |hq| {
-                    let prepared = match Segment::outline(&bytes) {
-                        Ok(o) => Some(prepare(hq, &mut ahead, bytes).unwrap_or_else(|e| e.answer(o.stream, o.first))),
-                        Err(e) => {
-                            tracing::warn!(%device, error = %e, "something that is no segment was passed over");
-                            None
-                        }
-                    };
-                    Ok((ahead, prepared))
+                    let checked = check(hq, &mut ahead, read);
+                    Ok((ahead, checked))
                 })
                 .await?;
             ahead = back;
-            if prepared.is_some() {
-                turns.prepared();
-            }
-            if let Some(prepared) = prepared
-                && ready.send(prepared).await.is_err()
-            {
+            turns.prepared();
+            if ready.send(checked).await.is_err() {
                 return Ok(None);
             }
         }
         Ok(None)
+    }
+
+    /// Opens and reads what is a segment.
+    async fn read(&self, peer: &Peer, ask: Ask) -> Result<Heard> {
+        let (bytes, was_sealed) = match ask {
+            Ask::Segment(bytes) => (Some(bytes), false),
+            Ask::Sealed(sealed) => (self.unseal(peer, sealed).await?, true),
+            Ask::Hello(_) | Ask::End | Ask::Heads(_) | Ask::Purged(_) | Ask::Reopen(_) | Ask::Admission(_) | Ask::Recall | Ask::File(_) => {
+                return Ok(Heard::Word(ask));
+            }
+        };
+        let Some(bytes) = bytes else { return Ok(Heard::Nothing) };
+        let device = peer.device;
+        self.blocking(move |_| match read(bytes) {
+            Ok(read) => Ok(Heard::Segment { read, was_sealed }),
+            Err(error) => {
+                tracing::warn!(%device, %error, "something that is no segment was passed over");
+                Ok(Heard::Nothing)
+            }
+        })
+        .await
     }
 
     /// Says at once what is held of the device's own streams: its last exchange was cut, and what it sent then need not go again.

@@ -18,6 +18,8 @@ const RUN_PART: u64 = 8;
 const RUN_BYTES_MIN: u64 = 4 * 1024;
 /// On a link that carries more, runs are as large as they may be: 256 changes come to about 22 kB.
 const FAST_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// A link that carries so much carries what was sealed sooner than the same is cut again: 17 bytes more of a change against 65 µs of work.
+const PLENTY_BYTES_PER_SECOND: u64 = 256 * 1024;
 /// What a full handshake of TLS moves up and down, about: a link that took long for it carries little or is far.
 const HANDSHAKE_BYTES: u64 = 4 * 1024;
 /// At least so much goes ahead of its receipts: 64 kbit/s for a second and a half.
@@ -135,6 +137,12 @@ impl Pace {
         }
     }
 
+    /// Whether the link carries so much that bytes count less than work. Waits until there is a connection; not if `is_over`.
+    pub(super) fn has_plenty(&self, is_over: impl Fn() -> bool) -> bool {
+        let state = self.with_connection(is_over);
+        state.connected_in.is_some_and(|took| state.rate(took) >= PLENTY_BYTES_PER_SECOND)
+    }
+
     /// Waits until so many bytes, which are not cut any more, may go; not if `is_over`.
     pub(super) fn wait_for_room(&self, bytes: u64, is_over: impl Fn() -> bool) {
         let mut state = self.held();
@@ -182,10 +190,7 @@ impl Pace {
     /// Bytes that are wanted in one answer: on a slow link what it carries in half a minute. Where more is lacking, the newest comes first, in
     /// pages that a cut costs little of. Waits until there is a connection; not if `is_over`.
     pub(super) fn budget(&self, is_over: impl Fn() -> bool) -> Option<u64> {
-        let mut state = self.held();
-        while state.connected_in.is_none() && !is_over() {
-            state = self.wait(state);
-        }
+        let state = self.with_connection(is_over);
         let rate = state.rate(state.connected_in?);
         (rate < FAST_BYTES_PER_SECOND).then(|| carried(rate, ANSWER).max(ANSWER_BYTES_MIN))
     }
@@ -203,6 +208,14 @@ impl Pace {
     pub(super) fn receipted(&self, incarnation: &Incarnation, up_to: u64) {
         self.held().receipted(incarnation, up_to, Instant::now());
         self.moved.notify_all();
+    }
+
+    fn with_connection(&self, is_over: impl Fn() -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.held();
+        while state.connected_in.is_none() && !is_over() {
+            state = self.wait(state);
+        }
+        state
     }
 
     /// Until something has moved, or it is time to look whether anybody listens.
@@ -327,6 +340,18 @@ mod tests {
         let sealed = |rate| LinkMemory { bytes_per_second: rate, was_cut: false }.sealed_changes();
         assert_eq!((sealed(None), sealed(Some(90_000)), sealed(Some(8_000))), (109, 109, 109));
         assert_eq!((sealed(Some(4_000)), sealed(Some(10))), (52, 24));
+    }
+
+    #[test]
+    fn only_a_link_that_is_near_and_not_known_to_be_slow_has_plenty() {
+        let plenty = |connected_ms, measured| {
+            let pace = Pace::default();
+            *pace.held() = State { measured, ..self::pace(connected_ms, LinkMemory::default()) };
+            pace.has_plenty(|| false)
+        };
+        assert!(plenty(5, None) && !plenty(60, None), "a cable, and a telephone's net");
+        assert!(!plenty(5, Some(90_000)) && plenty(60, Some(2_000_000)), "what was measured counts more");
+        assert!(!Pace::default().has_plenty(|| true), "nobody listens");
     }
 
     #[test]

@@ -181,12 +181,12 @@ fn work(
     }
 }
 
-/// Sends what was sealed of a stream at a lock, where it begins with what waits, is worth it, and the link is fast enough for whole segments: it was
-/// cut and compressed once, and is a little larger than if that were done again. Says what waits behind it; `None`: nobody listens any more.
+/// Sends what was sealed of a stream at a lock, where it begins with what waits, is worth it, and the link carries plenty: it was cut and
+/// compressed once, and is somewhat larger than if that were done again in larger runs. Says what waits behind it; `None`: nobody listens any more.
 fn sealed(store: &Store, unsent: &Unsent, asks: &Sender<Vec<u8>>, sent: &AtomicU64, pace: Option<&Pace>) -> Result<Option<u64>, Error> {
     let (keyring, incarnation, mut from) = (&store.shared().keyring, &unsent.stream.incarnation, unsent.from);
     let is_worth_it = keyring.boxed_span(incarnation)?.is_some_and(|(_, last)| last + 1 >= from + worth_it());
-    if !is_worth_it || pace.is_some_and(|pace| pace.next(|| asks.is_closed()) < SEGMENT_CHANGES_MAX) {
+    if !is_worth_it || pace.is_some_and(|pace| !pace.has_plenty(|| asks.is_closed())) {
         return Ok(Some(from));
     }
     while let Some(boxed) = store.boxed_at(unsent, from)? {
