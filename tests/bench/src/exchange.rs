@@ -6,7 +6,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use crate::RUNS;
-use crate::daftar::{Pair, Synced, each, peak_mb, sync, xz_bytes};
+use crate::daftar::{Pair, Synced, each, peak_mb, sync, unseal, xz_bytes};
 use crate::figures::{Bar, Figures, Row};
 use crate::peers::{Answers, Peers};
 
@@ -70,8 +70,12 @@ fn bare_bulk(dir: &Path, corpus: &Path) -> f64 {
 pub fn measure(dir: &Path, corpus: &Path, is_standard: bool, others: &Others, figures: &mut Figures) -> Pair {
     eprintln!("── exchange");
     let (mut pushes, mut pulls, mut bulks, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut last = None;
+    let (mut anew, mut last) = (Vec::new(), None);
     for _ in 0..RUNS {
+        let pair = Pair::new(dir);
+        pair.a.import(corpus);
+        unseal(&pair.a);
+        anew.push(sync(&pair.a));
         let pair = Pair::new(dir);
         bulks.push(bare_bulk(pair.dir.path(), corpus));
         pair.a.import(corpus);
@@ -83,6 +87,10 @@ pub fn measure(dir: &Path, corpus: &Path, is_standard: bool, others: &Others, fi
     }
     figures.add(Row::of("storing the corpus in a bare SQLCipher", &bulks, "s"));
     push(&pushes, corpus, is_standard, others, figures);
+    figures.add(others.beside(Row::of("the same with nothing sealed before, seconds", &each(&anew, "seconds"), "s"), "push_s", 1.0));
+    let row = Row::of("the same with nothing sealed before, up", &millions(&anew, "bytes_up"), "MB");
+    let row = row.beside("xz -9e", xz_bytes(corpus).map(|b| b / 1e6));
+    figures.add(others.beside(row, "push_up", 1e6).bars_if(is_standard, &[Bar::AtMost(1.55), Bar::Goal("xz -9e", 1.0)]));
     pull(&pulls, is_standard, others, figures);
     figures.add(Row::of("push, peak memory of the server", &peaks, "MB").bars_if(is_standard, &[Bar::AtMost(40.0)]));
     last.expect("there is at least one run")

@@ -42,7 +42,7 @@ export const app = {
   "unlock.empty_text": "Headquarters gives you an enrolment code. It is used once and needs a link to headquarters.",
   "unlock.pin_only": "Protected by your PIN alone: make it long.",
   "unlock.key_store": "Protected by the device’s key store and your PIN.",
-  "unlock.sends": "Saved work is kept while the device is locked, and sent once you unlock it.",
+  "unlock.sends": "Saved work is sent while the device is locked, too, when there is a link.",
 
   "enrol.title": "Enrol with a code",
   "enrol.code": "Code from headquarters",

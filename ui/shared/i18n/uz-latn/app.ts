@@ -45,7 +45,7 @@ export const app: Translated<typeof en, "uz"> = {
   "unlock.empty_text": "Ro‘yxatga olish kodini shtab beradi. U bir marta ishlaydi va shtab bilan aloqa kerak.",
   "unlock.pin_only": "Faqat PIN kod bilan himoyalangan: uni uzun qiling.",
   "unlock.key_store": "Qurilmaning kalitlar ombori va PIN kod bilan himoyalangan.",
-  "unlock.sends": "Saqlangan ish qulflangan qurilmada turadi va ochilgach yuboriladi.",
+  "unlock.sends": "Saqlangan ish qurilma qulflangan bo‘lsa ham, aloqa bo‘lganda yuboriladi.",
 
   "enrol.title": "Kod bilan ro‘yxatdan o‘tish",
   "enrol.code": "Shtab bergan kod",
