@@ -94,9 +94,14 @@ fn by_encoding(a: &PathView<'_>, b: &PathView<'_>) -> Ordering {
 
 /// Puts paths in the bytewise order of their encodings. None may come twice.
 pub(crate) fn order(set: &mut [(PathView<'_>, View<'_>)]) -> Result<(), WireError> {
-    let rises = |set: &[(PathView<'_>, View<'_>)]| set.is_sorted_by(|a, b| by_encoding(&a.0, &b.0).is_lt());
+    order_by(set, by_encoding)
+}
+
+/// Mostly they are in order already.
+fn order_by(set: &mut [(PathView<'_>, View<'_>)], by: impl Fn(&PathView<'_>, &PathView<'_>) -> Ordering) -> Result<(), WireError> {
+    let rises = |set: &[(PathView<'_>, View<'_>)]| set.is_sorted_by(|a, b| by(&a.0, &b.0).is_lt());
     if !rises(set) {
-        set.sort_unstable_by(|a, b| by_encoding(&a.0, &b.0));
+        set.sort_unstable_by(|a, b| by(&a.0, &b.0));
         if !rises(set) {
             return Err(WireError::Malformed("a path that is set twice"));
         }
@@ -273,12 +278,7 @@ pub(crate) fn get_set<'b>(d: &mut Decoder<'b>, kind: Kind) -> Result<Vec<(PathVi
     for _ in 0..declared {
         set.push(get_pair(d, kind)?);
     }
-    if !set.is_sorted_by(|a, b| a.0 < b.0) {
-        set.sort_unstable_by_key(|pair| pair.0);
-        if !set.is_sorted_by(|a, b| a.0 < b.0) {
-            return Err(WireError::Malformed("a path that is set twice"));
-        }
-    }
+    order_by(&mut set, |a, b| a.cmp(b))?;
     Ok(set)
 }
 

@@ -41,6 +41,7 @@ fn first<'p, 'b>(set: &mut Set<'p, 'b>, at: PathView<'_>) -> Option<&'p View<'b>
     Some(value)
 }
 
+/// What stands at this path in a set.
 fn at<'p>(set: Set<'p, '_>, path: PathView<'_>) -> Option<&'p View<'p>> {
     set.binary_search_by(|pair| pair.0.cmp(&path)).ok().map(|at| &set[at].1)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 
 use super::ints::{Planned, get_ints, put_ints};
 use super::{Source, Streams, take};
@@ -78,7 +78,7 @@ fn bytes(texts: &[&str]) -> f64 {
 
 /// The distinct texts in the order of their first appearance, and each text's index.
 fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, Vec<i64>) {
-    let mut seen: HashMap<&str, i64, FixedState> = HashMap::default();
+    let mut seen: HashMap<&str, i64, RandomState> = HashMap::default();
     let mut list = Vec::new();
     let index = texts
         .iter()
@@ -139,7 +139,7 @@ struct Shapes {
 impl Shapes {
     /// `None`: of `uses` texts too many have a pattern of their own, or one has a longer number than is read.
     fn new(distinct: &[&str], uses: usize) -> Option<Self> {
-        let mut seen: HashMap<Vec<u8>, usize, FixedState> = HashMap::default();
+        let mut seen: HashMap<Vec<u8>, usize, RandomState> = HashMap::default();
         let (mut patterns, mut of) = (Vec::new(), Vec::with_capacity(distinct.len()));
         let mut shape = Vec::new();
         for text in distinct {
