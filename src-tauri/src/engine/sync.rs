@@ -180,6 +180,11 @@ impl Engine {
     async fn exchange(&self) -> Option<Result<SyncReport, SyncError>> {
         let Ok(store) = self.store() else { return self.exchange_locked().await };
         let running = self.turn.begin()?;
+        // A lock that came in between found nothing to break off.
+        if !self.is_here(&store) {
+            drop((running, store));
+            return self.exchange_locked().await;
+        }
         self.tell_strip();
         let progress = |p: Progress| {
             self.tell(WatchEvent::Progress(SyncProgress {
