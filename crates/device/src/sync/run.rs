@@ -68,7 +68,7 @@ pub async fn run_until<T: Transport>(
     let (bytes_up, bytes_down) = transport.counted();
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
     report.waiting = blocking(store, Store::waiting).await?;
-    store.left(report.waiting);
+    store.synced(report.waiting);
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

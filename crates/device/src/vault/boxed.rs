@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// A sync is over and has left so many changes.
-    pub(crate) fn left(&self, waiting: u64) {
+    pub(crate) fn synced(&self, waiting: u64) {
         self.boxes_in_doubt.store(waiting > 0, Ordering::Relaxed);
     }
 
