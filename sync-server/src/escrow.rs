@@ -149,7 +149,7 @@ fn cut(vault: Vault, device: &DeviceId, signing: Option<&SigningKey>, report: &m
 async fn exchange(service: &Service, device: &Device, said: Vec<Ask>, report: &mut Report) -> Result<()> {
     let (ask, asks) = channel(ASKS_WAITING);
     let (answers, mut heard) = channel(ASKS_WAITING);
-    let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None };
+    let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None, begun: Vec::new() };
     let asking = async move {
         for one in [Ask::Hello(hello)].into_iter().chain(said).chain([Ask::End]) {
             if ask.send(one).await.is_err() {

@@ -117,6 +117,7 @@ fn read(line: &[u8]) -> Option<Revocation> {
         | Answer::Verdict(_)
         | Answer::Loose(_)
         | Answer::LooseVerdict(_)
+        | Answer::Rest(..)
         | Answer::Short(_)
         | Answer::Reopened(_)
         | Answer::File(_)

@@ -232,6 +232,31 @@ def words_ahead(own: bytes) -> tuple[bytes, dict]:
     return data, listing
 
 
+def cut_item(own: bytes) -> bytes:
+    """The message of which a cut left the beginning: the newest of a feed."""
+    return b"\x05" + encode({1: TEAM, 2: 8, 3: 9, 4: b"\x0d" * 8, 5: own})
+
+
+# Bytes of it that came.
+CAME = 300
+
+
+def begun(own: bytes) -> tuple[bytes, dict]:
+    """A question after an answer that was cut: it says what came of a message."""
+    came = cut_item(own)[:CAME]
+    byte, hello = first_hello()
+    data, listed = frames([(byte, hello | {7: [(len(came), sha256(came)[:16])]}), (3, b"")])
+    return data, {"what": "frames", "about": begun.__doc__, "begun": [quoted(came)], "frames": listed}
+
+
+def rest(own: bytes) -> tuple[bytes, dict]:
+    """The answer: the rest of that message, which the question listed first."""
+    whole = cut_item(own)
+    said = [(27, b"\x00" + whole[CAME:]), (8, {1: NOW_MS, 2: [(TEAM, EPOCH, [(8, 9)], b"\x0d" * 8, b"\x0e" * 32)], 3: True})]
+    data, listed = frames(said)
+    return data, {"what": "frames", "about": rest.__doc__, "begun": [quoted(whole[:CAME])], "frames": listed}
+
+
 def peers(own: bytes) -> tuple[bytes, dict]:
     """All that one device says to another: who is unlocked, that it talks of files, heads, records, then what it wants and gives of files."""
     word = file_words()
@@ -316,6 +341,8 @@ def made() -> dict[str, tuple[bytes, dict]]:
         "python-pack": pack(own, asked),
         "python-recall": recall(own),
         "python-words-ahead": words_ahead(own),
+        "python-begun": begun(own),
+        "python-rest": rest(own),
         "python-peers": peers(own),
         "python-pack-question": in_question,
         "python-pack-answer": in_answer,

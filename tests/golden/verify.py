@@ -153,7 +153,7 @@ FORMS = {
     *(f"sort {n}" for n in range(10)),
     *(f"keys {n}" for n in range(2)),
     *(f"key {n}" for n in range(3)),
-    *(f"frame {n}" for n in (*range(1, 12), *range(16, 27))),
+    *(f"frame {n}" for n in (*range(1, 12), *range(16, 28))),
     *(f"notice {n}" for n in range(1, 9)),
     *(f"file question {n}" for n in range(1, 6)),
     *(f"file answer {n}" for n in (2, 3, *range(5, 11))),

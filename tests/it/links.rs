@@ -1,7 +1,7 @@
 //! Links as they are out there: slow, far, cut again and again, stalling, swallowing. What is sent twice is counted in bytes at the link.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,19 @@ use daftar_tests::corpus;
 use daftar_tests::device::Device;
 use daftar_tests::server::Server;
 use daftar_tests::weak::{Link, WeakLink};
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// 40 kbit/s and 600 ms.
 const SECOND_GENERATION: WeakLink = WeakLink { bits_per_second: 40_000, ..WeakLink::VALLEY };
+/// The same, and it never lasts.
+const FLEETING: WeakLink = WeakLink { cut_after: Some(Duration::from_secs(5)), ..SECOND_GENERATION };
 /// What a link of 64 kbit/s has in flight in a round trip of 600 ms.
 const IN_FLIGHT_BYTES: u64 = 64_000 / 8 * 6 / 10;
 /// A run of a second: while a link is not known, or was cut, runs are shorter than that.
 const RUN_BYTES: u64 = 64_000 / 8;
+/// A TLS record that was under way.
+const RECORD_BYTES: u64 = 4 * 1024;
 /// A run that is sealed: 109 changes.
 const SEALED_RUN_BYTES: u64 = 2 * RUN_BYTES;
 /// What a new device is sent before it is cut: the reference, and some pages of its team's feed.
@@ -206,6 +211,58 @@ fn on_a_slow_link_a_new_device_has_the_newest_first_and_after_a_cut_the_rest() {
     post.link.set(WeakLink::WIRE);
     let rest = b.json(&["sync"]);
     assert_eq!((&rest["differ"], ids(&b)), (&json!(0), ids(&a)), "{rest}");
+    assert_eq!(b.json(&["verify"])["bad"], json!([]));
+}
+
+/// The same records with remarks that nothing makes shorter: a run of them takes longer than the link lasts.
+fn talkative(corpus: &Path) -> PathBuf {
+    let mut lines = corpus::lines(corpus);
+    for (n, line) in lines.iter_mut().enumerate() {
+        let noise = (0..4).flat_map(|k| Sha256::digest(format!("{n} {k}")));
+        let words: Vec<String> = noise.map(|byte| format!("{byte:02x}")).collect();
+        line["data"]["remarks"] = words.join(" ").into();
+    }
+    let path = corpus.with_extension("talkative");
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    std::fs::write(&path, text.join("\n")).expect("the folder can be written");
+    path
+}
+
+#[test]
+fn a_link_that_is_cut_every_five_seconds_brings_what_a_device_lacks_and_most_of_it_once() {
+    let post = Post::new();
+    let [a, calm, b] = ["aziz", "bobur", "vali"].map(|name| Device::enrolled(post.dir.path(), name, &post.server.officer_everywhere(name)));
+    for device in [&calm, &b] {
+        device.json(&["sync"]);
+    }
+    a.import(&talkative(&corpus::write(post.dir.path(), 700, 13, &["--team", "imt-1"])));
+    assert_eq!(a.json(&["sync"])["waiting"], 0);
+    let down = |sync: &dyn Fn()| {
+        let before = post.link.down_bytes();
+        sync();
+        post.link.down_bytes() - before
+    };
+    let once = down(&|| drop(calm.json(&["sync"])));
+    let idle = down(&|| drop(calm.json(&["sync"])));
+
+    post.link.set(FLEETING);
+    let tries = std::cell::Cell::new(0);
+    let all = down(&|| {
+        loop {
+            tries.set(tries.get() + 1);
+            assert!(tries.get() <= 12, "nothing whole comes through in {} tries", tries.get());
+            let out = ended(begin(&b, &[]), Duration::from_secs(60));
+            if out.status.success() {
+                break;
+            }
+        }
+    });
+    let cuts = tries.get() - 1;
+    eprintln!("{once} bytes once, {all} in {} tries, {idle} for a word", tries.get());
+    assert!(once > 3 * IN_FLIGHT_BYTES && cuts > 0, "the link was cut before all was through");
+    let twice = all.saturating_sub(once + cuts * idle);
+    assert!(twice <= cuts * (IN_FLIGHT_BYTES + RECORD_BYTES), "{twice} bytes came twice in {cuts} cuts");
+    assert_eq!(b.list("inspection"), calm.list("inspection"));
     assert_eq!(b.json(&["verify"])["bad"], json!([]));
 }
 

@@ -22,6 +22,8 @@ pub const CURSOR_RANGES_MAX: u64 = 64;
 pub const RECEIPT_STREAMS_MAX: u64 = 4096;
 /// Officers unlocked at once on one device.
 pub const HELLO_OFFICERS_MAX: u64 = 16;
+/// Messages of cut answers that a hello says to hold the beginnings of.
+pub const BEGUN_MAX: usize = 16;
 /// Names in one verdict.
 pub const VERDICT_NAMES_MAX: u64 = SEGMENT_CHANGES_MAX as u64;
 /// Bytes of an enrolment request or reply.

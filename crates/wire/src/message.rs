@@ -14,11 +14,11 @@ mod receipt;
 
 pub use access::{Purged, Reopen, Reopened, Revocation};
 pub use admission::Admission;
-pub use answer::{Answer, End};
+pub use answer::{Answer, End, begun_in, begun_rest};
 pub use feed::{FeedItem, FeedVerdict, Ruling, Verdict, feed_next, feed_start};
 pub use frame::{FrameReader, frame};
 pub use heads::{Branch, Heads};
-pub use hello::{Cursor, Hello, Lineage, Root, Token, VERSION, read_cursors, root, write_cursors};
+pub use hello::{Begun, Cursor, Hello, Lineage, Root, Token, VERSION, read_cursors, root, write_cursors};
 pub use notice::{Access, Notice};
 pub use peer::PeerMessage;
 pub(crate) use receipt::Held;
@@ -148,6 +148,7 @@ mod tests {
             }],
             budget: Some(64_000),
             lineage: Some(Lineage { previous: Some([1; 8]), next: [2; 8] }),
+            begun: vec![Begun::of(&[5; 300])],
         });
         let heads = Heads {
             compartment: Compartment::reference(),

@@ -19,6 +19,8 @@ use crate::keys::Keys;
 
 /// Devices whose TLS sessions can be taken up again.
 const SESSIONS_MAX: usize = 32 * 1024;
+/// Bytes of a TLS record to a device: what comes of one before a cut is lost, and a link of the second generation carries this in a second.
+const RECORD_BYTES: usize = 4 * 1024;
 /// Client certificates are judged at this time (2026-01-01), whatever the clock says.
 const JUDGED_AT_SECONDS: u64 = 1_767_225_600;
 
@@ -54,7 +56,9 @@ pub(super) fn devices_config(keys: &Keys) -> Result<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(Timeless(inner)));
-    finish(keys, builder)
+    let mut config = finish(keys, builder)?;
+    config.max_fragment_size = Some(RECORD_BYTES);
+    Ok(config)
 }
 
 /// TLS for browsers.

@@ -24,6 +24,7 @@ impl Named {
             Answer::Loose(segment) => segment,
             Answer::Verdict(_)
             | Answer::LooseVerdict(_)
+            | Answer::Rest(..)
             | Answer::Receipt(_)
             | Answer::Short(_)
             | Answer::Notice(_)

@@ -5,7 +5,8 @@ use daftar_core::ids::OfficerId;
 use daftar_wire::message::{Answer, Cursor, End, FeedVerdict, Notice, Root, root};
 use tokio::sync::mpsc::Sender;
 
-use super::regroup;
+use super::regroup::{self, Joining};
+use super::resume::Resume;
 use super::serving::{Serving, serving};
 use super::{Gone, Peer, Road, Service, merged, say, where_room};
 use crate::error::Result;
@@ -16,7 +17,7 @@ use crate::store::meta::{self, Life, Place};
 
 /// Bytes of entries that are read at once, and joined where that is worth it: at most, and for a device on the slowest link.
 const PAGE_BYTES: usize = 256 * 1024;
-const PAGE_BYTES_MIN: usize = 8 * 1024;
+const PAGE_BYTES_MIN: usize = 16 * 1024;
 /// A page is such a part of what a device wants in one answer: what is joined covers the feed with its last segment only, so a cut costs a page.
 const PAGE_PART: u64 = 16;
 
@@ -32,20 +33,24 @@ pub(super) struct Down {
     pub(super) left: u64,
     /// Bytes of a page.
     pub(super) page: usize,
+    /// What it has of messages that were cut.
+    pub(super) resume: Resume,
     /// Something was left out already.
     pub(super) more: bool,
 }
 
-/// Bytes of a page for a device that wants so many bytes in answer.
+/// Bytes of a page for a device that wants so many bytes in answer. In steps: what is joined anew behind a cut is to be the same again, although
+/// the link was measured a little otherwise meanwhile.
 pub(super) fn page_bytes(budget: Option<u64>) -> usize {
     let part = budget.map_or(u64::MAX, |budget| budget / PAGE_PART);
-    usize::try_from(part).unwrap_or(PAGE_BYTES).clamp(PAGE_BYTES_MIN, PAGE_BYTES)
+    let bytes = usize::try_from(part).unwrap_or(PAGE_BYTES).clamp(PAGE_BYTES_MIN, PAGE_BYTES);
+    1 << bytes.ilog2()
 }
 
 impl Service {
     /// Sends what the device lacks and the end. Returns how many entries were sent.
     pub(super) async fn send_down(&self, peer: &Peer, down: Down, answers: &Sender<Answer>) -> Result<std::result::Result<u64, Gone>> {
-        let Down { life, officers, began, list, left, page, mut more } = down;
+        let Down { life, officers, began, list, left, page, resume, mut more } = down;
         let (device, road) = (peer.device, peer.road);
         let (list, mut serving) =
             self.blocking(move |hq| hq.store.read(|tx| serving(hq, tx, &life, &device, &officers, &list, road)).map(|s| (list, s))).await?;
@@ -66,7 +71,7 @@ impl Service {
                 return Ok(Err(Gone));
             }
         }
-        let mut feeds = Feeds { service: self, peer, life, left, page, sent: 0, answers };
+        let mut feeds = Feeds { service: self, peer, life, left, page, resume, sent: 0, answers };
         if feeds.send(&mut serving).await?.is_err() {
             return Ok(Err(Gone));
         }
@@ -100,6 +105,7 @@ struct Feeds<'a> {
     left: u64,
     /// Bytes of a page.
     page: usize,
+    resume: Resume,
     sent: u64,
     answers: &'a Sender<Answer>,
 }
@@ -192,10 +198,7 @@ impl Feeds<'_> {
                 .await?;
             let Some(last) = page.last().map(|e| e.n) else { return Ok(Ok(())) };
             for entry in page {
-                let answer = regroup::loose(&s.place.name, entry)?;
-                self.left = self.left.saturating_sub(bytes_of(&answer));
-                self.sent += 1;
-                if say(self.answers, answer).await.is_err() {
+                if self.say(regroup::loose(&s.place.name, entry)?).await.is_err() {
                     return Ok(Err(Gone));
                 }
             }
@@ -211,6 +214,7 @@ impl Feeds<'_> {
         };
         let Some(range) = range.copied() else { return Ok(Ok(())) };
         let (place, device, life) = (s.place.clone(), self.peer.device, self.life);
+        let joining = if self.page < PAGE_BYTES { Joining::SLOW } else { Joining::QUICK };
         let bytes = self.page.min(usize::try_from(self.left).unwrap_or(self.page));
         let read = move |hq: &Headquarters| {
             let (page, covers) = hq.store.read(|tx| {
@@ -229,28 +233,33 @@ impl Feeds<'_> {
                 };
                 Ok((Some(page), covers))
             })?;
-            let said = page.map(|page| regroup::answers(&place.name, &hq.identity.device, covers.0 - 1, page)).transpose()?;
+            let said = page.map(|page| regroup::answers(&place.name, &hq.identity.device, covers.0 - 1, page, joining)).transpose()?;
             Ok((said, covers))
         };
         // In another life the feed has another chain: what was begun is not ended.
         let (Some(said), covers) = self.service.blocking(read).await? else { return Ok(Err(Gone)) };
         for answer in said {
-            self.left = self.left.saturating_sub(bytes_of(&answer));
-            self.sent += 1;
-            if say(self.answers, answer).await.is_err() {
+            if self.say(answer).await.is_err() {
                 return Ok(Err(Gone));
             }
         }
         s.sent(covers);
         Ok(Ok(()))
     }
+
+    async fn say(&mut self, answer: Answer) -> std::result::Result<(), Gone> {
+        let answer = self.resume.rest_of(answer);
+        self.left = self.left.saturating_sub(bytes_of(&answer));
+        self.sent += 1;
+        say(self.answers, answer).await
+    }
 }
 
 /// What an answer takes of what the device wants.
-fn bytes_of(answer: &Answer) -> u64 {
+pub(super) fn bytes_of(answer: &Answer) -> u64 {
     match answer {
         Answer::Item(i) => i.segment.len() as u64,
-        Answer::Loose(segment) => segment.len() as u64,
+        Answer::Loose(bytes) | Answer::Rest(_, bytes) => bytes.len() as u64,
         Answer::Verdict(v) | Answer::LooseVerdict(v) => FeedVerdict::write_rulings(&v.rulings).len() as u64,
         Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => 0,
     }
@@ -265,7 +274,9 @@ mod tests {
         assert_eq!(page_bytes(None), PAGE_BYTES);
         assert_eq!(page_bytes(Some(u64::MAX)), PAGE_BYTES);
         // 64 kbit/s for half a minute: two seconds of it.
-        assert_eq!(page_bytes(Some(256_000)), 16_000);
+        assert_eq!(page_bytes(Some(256_000)), PAGE_BYTES_MIN);
         assert_eq!(page_bytes(Some(0)), PAGE_BYTES_MIN);
+        // Between two steps it is the lower.
+        assert_eq!([600_000, 1_000_000, 2_000_000].map(|wanted| page_bytes(Some(wanted)) / 1024), [32, 32, 64]);
     }
 }

@@ -12,6 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 
 use super::access::{Doors, Opening, access};
+use super::down::bytes_of;
+use super::resume::Resume;
 use super::{Gone, Peer, Service, present, say};
 use crate::error::Result;
 use crate::hq::Headquarters;
@@ -44,13 +46,13 @@ struct Differs {
 }
 
 impl Service {
-    /// Asks for what the server lacks and sends what the device lacks, while `left` bytes last.
+    /// Asks for what the server lacks and sends what the device lacks, while `left` bytes last; of what was cut, the rest.
     pub(super) async fn compare(
         &self,
         peer: &Peer,
         officers: &[OfficerId],
         heads: Vec<Heads>,
-        left: &mut u64,
+        (left, resume): (&mut u64, &mut Resume),
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<Compared, Gone>> {
         let mut done = Compared { is_all: true, ..Compared::default() };
@@ -90,9 +92,10 @@ impl Service {
                         if *left == 0 {
                             break;
                         }
-                        *left = left.saturating_sub(bytes.len() as u64);
+                        let answer = resume.rest_of(Answer::Loose(bytes));
+                        *left = left.saturating_sub(bytes_of(&answer));
                         (from, done.sent) = (last + 1, done.sent + 1);
-                        if say(answers, Answer::Loose(bytes)).await.is_err() {
+                        if say(answers, answer).await.is_err() {
                             return Ok(Err(Gone));
                         }
                     }

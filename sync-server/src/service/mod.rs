@@ -13,6 +13,7 @@ mod lineage;
 mod prepare;
 mod regroup;
 mod relay;
+mod resume;
 mod serving;
 mod turns;
 mod up;
@@ -43,6 +44,7 @@ pub use files::FilesExchanged;
 
 use down::{Down, page_bytes};
 use heads::Compared;
+use resume::Resume;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -194,7 +196,8 @@ impl Service {
         let (mut left, page) = (hello.budget.unwrap_or(u64::MAX), page_bytes(hello.budget));
         // After a restore nothing leaves before an administrator has confirmed who may still read.
         let reading = if standing.is_confirmed { hello.officers } else { Vec::new() };
-        let Ok(Compared { sent, is_all, wanted }) = self.compare(peer, &reading, heads, &mut left, answers).await? else {
+        let mut resume = Resume::new(hello.begun);
+        let Ok(Compared { sent, is_all, wanted }) = self.compare(peer, &reading, heads, (&mut left, &mut resume), answers).await? else {
             return Ok(Err(Gone));
         };
         if standing.is_confirmed {
@@ -211,7 +214,7 @@ impl Service {
             let end = Answer::End(End { time_ms: self.hq.clock.now_ms(), cursors: Vec::new(), more: false });
             return Ok(say(answers, end).await.map(|()| sent));
         }
-        let down = Down { life: standing.life, officers: reading, began, list, left, page, more: !is_all };
+        let down = Down { life: standing.life, officers: reading, began, list, left, page, resume, more: !is_all };
         Ok(self.send_down(peer, down, answers).await?.map(|down| sent + down))
     }
 

@@ -3,6 +3,7 @@
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, Head};
+use daftar_wire::limits::SEGMENT_CHANGES_MAX;
 use daftar_wire::message::{Answer, FeedItem, FeedVerdict};
 use daftar_wire::segment::{Segment, join};
 use daftar_wire::sign::Sig;
@@ -10,26 +11,43 @@ use daftar_wire::sign::Sig;
 use crate::error::Result;
 use crate::store::feed::{Entry, Kind};
 
-/// From so many segments on it is worth it.
-const JOINED_FROM_SEGMENTS: usize = 16;
-/// Segments with fewer changes than this on average are joined.
-const JOINED_BELOW_CHANGES: usize = 64;
+/// When it is worth it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joining {
+    /// From so many segments on.
+    from_segments: usize,
+    /// With fewer changes than this on average.
+    below_changes: usize,
+}
+
+impl Joining {
+    /// Where the link carries plenty: where it saves time, too.
+    pub(super) const QUICK: Self = Self { from_segments: 16, below_changes: 64 };
+    /// Where every byte takes its time: wherever two fit into one.
+    pub(super) const SLOW: Self = Self { from_segments: 2, below_changes: SEGMENT_CHANGES_MAX as usize / 2 };
+}
 
 /// What is said of entries that follow one another, when the device has everything up to `covered`. `hq`: headquarters' own device.
-pub(super) fn answers(compartment: &Compartment, hq: &DeviceId, covered: u64, entries: Vec<Entry>) -> Result<Vec<Answer>> {
+pub(super) fn answers(
+    compartment: &Compartment,
+    hq: &DeviceId,
+    covered: u64,
+    entries: Vec<Entry>,
+    joining: Joining,
+) -> Result<Vec<Answer>> {
     let mut said = Vec::with_capacity(entries.len());
     let (mut from, mut small) = (covered + 1, Vec::new());
     for entry in entries {
         match entry.kind {
             Kind::Segment { .. } => small.push(entry),
             Kind::Verdict(sig) => {
-                from = segments(compartment, hq, from, std::mem::take(&mut small), &mut said)?;
+                from = segments(compartment, hq, from, std::mem::take(&mut small), joining, &mut said)?;
                 said.push(Answer::Verdict(verdict(compartment, from, &entry, sig)?));
                 from = entry.n + 1;
             }
         }
     }
-    segments(compartment, hq, from, small, &mut said)?;
+    segments(compartment, hq, from, small, joining, &mut said)?;
     Ok(said)
 }
 
@@ -47,9 +65,16 @@ fn verdict(compartment: &Compartment, from: u64, entry: &Entry, sig: Sig) -> Res
 }
 
 /// Says segments, joined where that is worth it; returns the number after the last.
-fn segments(compartment: &Compartment, hq: &DeviceId, mut from: u64, entries: Vec<Entry>, said: &mut Vec<Answer>) -> Result<u64> {
+fn segments(
+    compartment: &Compartment,
+    hq: &DeviceId,
+    mut from: u64,
+    entries: Vec<Entry>,
+    joining: Joining,
+    said: &mut Vec<Answer>,
+) -> Result<u64> {
     let changes: usize = entries.iter().map(count).sum();
-    if entries.len() < JOINED_FROM_SEGMENTS || changes >= entries.len() * JOINED_BELOW_CHANGES {
+    if entries.len() < joining.from_segments || changes >= entries.len() * joining.below_changes {
         for entry in entries {
             let (n, chain) = (entry.n, chain8(&entry.chain));
             said.push(Answer::Item(FeedItem { compartment: compartment.clone(), from, n, chain, segment: entry.bytes }));

@@ -6,7 +6,7 @@ use daftar_core::authorize::Grant;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Epoch, OfficerId};
 use daftar_sync_server::verify;
-use daftar_wire::message::{Access, Answer, FeedVerdict, Notice, feed_next, feed_start};
+use daftar_wire::message::{Access, Answer, Begun, FeedVerdict, FrameReader, Hello, Notice, feed_next, feed_start};
 use daftar_wire::segment::Segment;
 use daftar_wire::stream::{StreamHead, digest};
 
@@ -152,7 +152,7 @@ async fn where_a_budget_is_too_small_the_reference_and_headquarters_words_come_f
         let segments: Vec<Vec<u8>> = (0..n).map(|_| writer.write(TEAM, 20).write().expect("a segment")).collect();
         world.exchange(&writer, writer.hello(), &segments).await;
     };
-    write(12).await;
+    write(40).await;
     let (mut rounds, mut own) = (Vec::new(), Vec::new());
     loop {
         let mut hello = reader.hello();
@@ -178,14 +178,14 @@ async fn where_a_budget_is_too_small_the_reference_and_headquarters_words_come_f
             write(1).await;
         }
     }
-    assert!(rounds.len() > 2, "fourteen segments of a kilobyte and a half do not fit into two budgets: {rounds:?}");
-    assert!(rounds[0].iter().all(|e| e.0 > 2) && rounds[0].iter().any(|e| e.1 == 14), "the newest first: {rounds:?}");
-    assert_eq!(rounds[1].first(), Some(&(15, 15)), "{rounds:?}");
+    assert!(rounds.len() > 2, "forty segments do not fit into two budgets: {rounds:?}");
+    assert!(rounds[0].iter().all(|e| e.0 > 2) && rounds[0].iter().any(|e| e.1 == 42), "the newest first: {rounds:?}");
+    assert_eq!(rounds[1].first(), Some(&(43, 43)), "{rounds:?}");
     assert_eq!(own.iter().filter(|o| o.0).count(), 2, "two grants, once");
     assert!(own.iter().all(|o| o.1));
     let mut numbers: Vec<u64> = rounds.concat().iter().flat_map(|e| e.0..=e.1).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, (1..=15).collect::<Vec<_>>(), "nothing is skipped and nothing said twice");
+    assert_eq!(numbers, (1..=43).collect::<Vec<_>>(), "nothing is skipped and nothing said twice");
     assert_eq!(world.exchange(&reader, reader.hello(), &[]).await.len(), 1);
 }
 
@@ -205,7 +205,7 @@ async fn a_verdict_comes_ahead_of_what_does_not_fit_and_in_its_place_again() {
     let (mut ahead, mut in_place) = (Vec::new(), Vec::new());
     for round in 0.. {
         let mut hello = reader.hello();
-        hello.budget = Some(4000);
+        hello.budget = Some(2000);
         let answers = world.exchange(&reader, hello, &[]).await;
         let verdict = |v: &FeedVerdict| (round, v.n, v.rulings[0].change);
         ahead.extend(answers.iter().filter_map(|a| if let Answer::LooseVerdict(v) = a { Some(verdict(v)) } else { None }));
@@ -243,7 +243,7 @@ async fn where_the_bytes_are_spent_headquarters_words_are_followed_by_something_
         let answers = world.exchange(&reader, hello, &[]).await;
         let loose = answers.iter().filter_map(|a| if let Answer::Loose(bytes) = a { Segment::read(bytes).ok() } else { None });
         said.extend(loose.map(|s| (s.stream.compartment.to_string(), s.first)));
-        came += entries(&answers).iter().filter(|e| e.0 != "reference").count();
+        came += entries(&answers).iter().filter(|e| e.0 != "reference").map(|e| e.2 - e.1 + 1).sum::<u64>();
         reader.confirm(end(&answers));
         if !end(&answers).more {
             break;
@@ -322,7 +322,7 @@ async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
     let world = World::new();
     let mut a = world.device("a", "imt-1").await;
     let b = world.device("b", "imt-1").await;
-    const SMALL: usize = 1200;
+    const SMALL: usize = 12_000;
     let small: Vec<Vec<u8>> = (0..SMALL).map(|_| a.write(TEAM, 1).write().expect("a segment")).collect();
     let arrived: usize = small.iter().map(Vec::len).sum();
     world.exchange(&a, a.hello(), &small).await;
@@ -337,6 +337,7 @@ async fn who_lacks_many_small_segments_is_sent_what_their_changes_come_to() {
             | Answer::Short(_)
             | Answer::Verdict(_)
             | Answer::LooseVerdict(_)
+            | Answer::Rest(..)
             | Answer::Notice(_)
             | Answer::Reopened(_)
             | Answer::File(_)
@@ -374,4 +375,45 @@ async fn what_is_joined_begins_with_headquarters_own_word_of_who_may_have_the_re
     assert!(seen.iter().any(|answer| matches!(answer, Answer::Loose(_))), "they are joined");
     assert_eq!(writers.first(), Some(&world.hq.identity.device));
     assert!(writers.len() < 10 && writers.contains(&a.enrolled.device), "{writers:?}");
+}
+
+#[tokio::test]
+async fn on_a_slow_link_segments_are_joined_wherever_two_fit_into_one() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let b = world.device("b", "imt-1").await;
+    let sealed = [a.write(TEAM, 100), a.write(TEAM, 100)].map(|s| s.write().expect("a segment"));
+    world.exchange(&a, a.hello(), &sealed).await;
+    for (budget, counts) in [(None, vec![100, 100]), (Some(256_000), vec![200])] {
+        let seen = world.exchange(&b, Hello { budget, ..b.hello() }, &[]).await;
+        let came = segments(&seen, TEAM).into_iter().filter(|s| s.stream == a.stream(TEAM));
+        assert_eq!(came.map(|s| s.entries.len()).collect::<Vec<_>>(), counts, "with a budget of {budget:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_message_that_was_cut_the_rest_is_said_to_whom_the_whole_would_be() {
+    let world = World::new();
+    let mut a = world.device("a", "imt-1").await;
+    let b = world.device("b", "imt-1").await;
+    let stranger = world.device("c", "imt-2").await;
+    let segment = a.write(TEAM, 20).write().expect("a segment");
+    world.exchange(&a, a.hello(), &[segment]).await;
+    let answers = world.exchange(&b, b.hello(), &[]).await;
+    let item = answers.iter().rfind(|x| matches!(x, Answer::Item(i) if i.compartment.as_str() == TEAM)).expect("the segment comes");
+    let mut reader = FrameReader::default();
+    reader.push(&item.write());
+    let message = reader.next().expect("a frame").expect("a whole one");
+
+    let (there, rest) = message.split_at(300);
+    let begun = vec![Begun::of(b"something else"), Begun::of(there), Begun::of(&message)];
+    let seen = world.exchange(&b, Hello { begun: begun.clone(), ..b.hello() }, &[]).await;
+    assert!(!seen.contains(item));
+    let rests: Vec<_> = seen.iter().filter(|x| matches!(x, Answer::Rest(..))).collect();
+    assert_eq!(rests, [&Answer::Rest(1, rest.to_vec())], "once, and what goes on with nothing is said whole");
+    let told = world.exchange(&stranger, Hello { begun, ..stranger.hello() }, &[]).await;
+    assert!(!told.iter().any(|x| matches!(x, Answer::Rest(..))), "who may not read it is not told how it goes on: {told:?}");
+    let other = Begun { sha256: [7; 16], ..Begun::of(there) };
+    let seen = world.exchange(&b, Hello { begun: vec![other], ..b.hello() }, &[]).await;
+    assert!(seen.contains(item), "what is not its beginning is not gone on with");
 }

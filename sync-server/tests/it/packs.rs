@@ -29,7 +29,7 @@ fn question(world: &World, device: &Device, officers: Vec<OfficerId>, said: Vec<
         officer: None,
         epoch: None,
     };
-    let hello = Hello { root: [0; 16], officers, cursors: device.cursors.clone(), budget: None, lineage: None };
+    let hello = Hello { root: [0; 16], officers, cursors: device.cursors.clone(), budget: None, lineage: None, begun: Vec::new() };
     let all = [Ask::Hello(hello)].into_iter().chain(said).chain([Ask::End]);
     Good { header, key: device.keys.signing.clone(), to: world.hq.keys.sealing, frames: all.flat_map(|a| a.write()).collect() }
 }

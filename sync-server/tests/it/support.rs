@@ -204,7 +204,14 @@ impl Device {
 
     /// What it says first: its officer, and the root of its list.
     pub fn hello(&self) -> Hello {
-        Hello { root: root(&self.cursors), officers: vec![self.enrolled.officer], cursors: Vec::new(), budget: None, lineage: None }
+        Hello {
+            root: root(&self.cursors),
+            officers: vec![self.enrolled.officer],
+            cursors: Vec::new(),
+            budget: None,
+            lineage: None,
+            begun: Vec::new(),
+        }
     }
 
     /// Applies an end's cursors.
@@ -312,6 +319,7 @@ pub fn entries(answers: &[Answer]) -> Vec<(&str, u64, u64)> {
             | Answer::Notice(_)
             | Answer::Loose(_)
             | Answer::LooseVerdict(_)
+            | Answer::Rest(..)
             | Answer::Reopened(_)
             | Answer::File(_)
             | Answer::End(_) => None,
@@ -330,6 +338,7 @@ pub fn segments(answers: &[Answer], compartment: &str) -> Vec<Segment> {
             | Answer::Short(_)
             | Answer::Verdict(_)
             | Answer::LooseVerdict(_)
+            | Answer::Rest(..)
             | Answer::Notice(_)
             | Answer::Reopened(_)
             | Answer::File(_)

@@ -163,7 +163,14 @@ fn segments(enrolled: &Enrolled, key: &SigningKey, name: &str, n: u8) -> Vec<Vec
 fn send(w: &World, desk: &Desk, n: usize, what: &[(&str, usize)]) -> Result<(), String> {
     let sender = &w.senders[n];
     let segments: Vec<Vec<u8>> = what.iter().map(|(name, i)| sender.segments[name][*i].clone()).collect();
-    let hello = Hello { root: [0; 16], officers: vec![sender.enrolled.officer], cursors: Vec::new(), budget: None, lineage: None };
+    let hello = Hello {
+        root: [0; 16],
+        officers: vec![sender.enrolled.officer],
+        cursors: Vec::new(),
+        budget: None,
+        lineage: None,
+        begun: Vec::new(),
+    };
     let answers = run(async {
         let row = desk.service.device_with_key(sender.key.verifying_key().to_bytes()).await.map_err(said)?.ok_or("not enrolled")?;
         let (ask, asks) = channel(64);

@@ -31,7 +31,7 @@ def root_of(cursors: tuple) -> bytes:
 
 
 def check_hello(content: dict, context: dict) -> None:
-    must_keys(content, {1, 2, 3}, {4, 5, 6}, "hello")
+    must_keys(content, {1, 2, 3}, {4, 5, 6, 7}, "hello")
     tokens = must_array(content.get(6, (bytes(8),)), None, "lineage")
     must(1 <= len(tokens) <= 2 and all(must_bytes(token, 8, "token") for token in tokens), "a lineage of another length")
     same(content[1], 1, "version")
@@ -40,6 +40,8 @@ def check_hello(content: dict, context: dict) -> None:
     for cursor in must_array(content.get(4, ()), None, "cursors"):
         check_cursor(cursor)
     must_number(content.get(5, 0), "bytes wanted")
+    said = [must_array(begun, 2, "a message that was cut") for begun in must_array(content.get(7, ()), None, "messages that were cut")]
+    same(said, [(len(came), sha256(came)[:16]) for came in context["begun"]], "what came of messages that were cut")
     same(must_bytes(content[2], 16, "root"), root_of(context["cursors"]), "root")
 
 
@@ -186,6 +188,7 @@ CHECKS |= {10: check_reopened, 11: check_short, 16: check_heads, 18: check_purge
 SEGMENTS = (2, 9)
 SEALED = 17
 FILE = 24
+REST = 27
 # Listed, here, recall, given.
 EMPTY = (21, 22, 23, 25)
 ENDS = (3, 8)
@@ -204,6 +207,7 @@ def context_of(listing: dict, folder: Path) -> dict:
         "officer_keys": {bytes.fromhex(o): bytes.fromhex(k) for o, k in listing.get("officer_keys", {}).items()},
         "hq_secret": bytes.fromhex(listing.get("hq_secret", "")),
         "officer_secret": bytes.fromhex(listing.get("officer_secret", "")),
+        "begun": [from_listing(came, folder) for came in listing.get("begun", [])],
         "own": {stream[0]: stream[1:] for stream in from_listing(listing.get("own", []), folder)},
     }
 
@@ -226,6 +230,10 @@ def check_frames(data: bytes, listing: dict, folder: Path) -> None:
         elif byte == SEALED:
             name_changes(read_segment(seals.open_seal(content, context["hq_secret"], b"daftar outbox 1", context["device"])))
             same(content, from_listing(wanted["content"], folder), "a sealed segment")
+        elif byte == REST:
+            same(content, from_listing(wanted["content"], folder), "the rest of a message")
+            whole = context["begun"][content[0]] + content[1:]
+            CHECKS[whole[0]](decode(whole[1:]), context)
         elif byte in SEGMENTS:
             name_changes(read_segment(content))
             same(content, from_listing(wanted["content"], folder), "segment")

@@ -93,6 +93,7 @@ fn question(folder: &Path) -> GoldenFile {
         cursors: vec![all[2].clone(), all[0].clone()],
         budget: Some(64_000),
         lineage: None,
+        begun: Vec::new(),
     };
     let mut said = Ask::Hello(hello).write();
     for name in ["one-amendment.bin", "elements.bin"] {
@@ -106,7 +107,7 @@ fn question(folder: &Path) -> GoldenFile {
 }
 
 fn first_question() -> GoldenFile {
-    let hello = Hello { root: root(&[]), officers: vec![], cursors: vec![], budget: None, lineage: None };
+    let hello = Hello { root: root(&[]), officers: vec![], cursors: vec![], budget: None, lineage: None, begun: Vec::new() };
     let said = [Ask::Hello(hello), Ask::End].iter().flat_map(Ask::write).collect();
     frames("first-question", "the first hello of a device: nobody is unlocked, nothing is there", said, None, &json!({ "cursors": [] }))
 }
@@ -210,7 +211,15 @@ fn list_hello(h: &Hello) -> Json {
     if let Some(lineage) = h.lineage {
         content["6"] = [Some(lineage.next), lineage.previous].into_iter().flatten().map(|token| quoted(&token)).collect();
     }
+    if !h.begun.is_empty() {
+        content["7"] = h.begun.iter().map(|b| json!([b.bytes, quoted(&b.sha256)])).collect();
+    }
     content
+}
+
+/// What came of messages that were cut.
+pub fn came(listing: &Json) -> Vec<Vec<u8>> {
+    listing["begun"].as_array().expect("the listing has what came").iter().map(bytes).collect()
 }
 
 fn list_answer(answer: &Answer, folder: &Path) -> Json {
@@ -231,6 +240,7 @@ fn list_answer(answer: &Answer, folder: &Path) -> Json {
         }
         Answer::Notice(n) => list_notice(n),
         Answer::Loose(segment) => file_or_bytes(segment, folder),
+        Answer::Rest(which, bytes) => quoted(&[&[*which], bytes.as_slice()].concat()),
         Answer::Short(r) => words::list_short(r),
         Answer::Reopened(r) => words::list_reopened(r),
         Answer::File(word) => chunks::list_word(word),
@@ -305,6 +315,11 @@ fn check_answer(name: &str, answer: &Answer, listing: &Json) {
         Answer::Short(r) => words::check_short(name, r, listing),
         Answer::Reopened(r) => words::check_reopened(name, r, listing),
         // A word about files is checked where questions are.
+        Answer::Rest(which, rest) => {
+            let whole = [came(listing)[usize::from(*which)].as_slice(), rest].concat();
+            let message = Answer::read(&whole).ok().flatten().unwrap_or_else(|| panic!("{name}: what came and the rest are no message"));
+            check_answer(name, &message, listing);
+        }
         Answer::File(_) | Answer::End(_) => {}
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use daftar_core::compartment::{Agency, Compartment};
 use daftar_core::ids::{DeviceId, Epoch, Head, Incarnation, OfficerId};
 use daftar_wire::message::{
-    Access, Admission, Answer, Ask, Branch, End, FeedVerdict, Heads, Hello, Lineage, Notice, Purged, Receipt, Receipted, Reopen, Reopened,
-    Revocation, Ruling, ShortReceipt, Verdict, root,
+    Access, Admission, Answer, Ask, Begun, Branch, End, FeedVerdict, Heads, Hello, Lineage, Notice, Purged, Receipt, Receipted, Reopen,
+    Reopened, Revocation, Ruling, ShortReceipt, Verdict, root,
 };
 use daftar_wire::seal::{OpeningKey, key_pair, open, seal};
 use daftar_wire::segment::Segment;
@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use super::GoldenFile;
 use super::listing::{bytes, fixed, hex, quoted};
 use super::make::{DEVICE, NOW_MS, device_key};
-use super::messages::{EPOCH, file_or_bytes, frames, segment_bytes, server_key, stream, team};
+use super::messages::{EPOCH, came, file_or_bytes, frames, segment_bytes, server_key, stream, team};
 
 const OUTBOX: &str = "daftar outbox 1";
 const KEY: &str = "daftar compartment key 1";
@@ -68,6 +68,7 @@ fn every_question(folder: &Path) -> GoldenFile {
         cursors: vec![],
         budget: Some(5_000_000_000),
         lineage: Some(Lineage { previous: Some([0x71; 8]), next: [0x72; 8] }),
+        begun: Vec::new(),
     };
     let sealed = seal(&hq().1, OUTBOX, &DEVICE.0, &segment_bytes(folder, "one-amendment.bin")).expect("a good key");
     let escrow = seal(&hq().1, KEY, FILE.as_bytes(), &compartment_key()).expect("a good key");
@@ -216,7 +217,11 @@ fn opened(secret: &Json, purpose: &str, context: &[u8], sealed: &[u8]) -> Vec<u8
 pub fn check_ask(name: &str, ask: &Ask, listing: &Json) {
     let device = || DeviceId(fixed(&listing["device"]));
     match ask {
-        Ask::Hello(_) | Ask::End | Ask::Heads(_) | Ask::Recall => {}
+        Ask::Hello(hello) => {
+            let of: Vec<Begun> = if hello.begun.is_empty() { Vec::new() } else { came(listing).iter().map(|b| Begun::of(b)).collect() };
+            assert_eq!(hello.begun, of, "{name}: what came of messages that were cut");
+        }
+        Ask::End | Ask::Heads(_) | Ask::Recall => {}
         Ask::File(word) => super::chunks::check_word(name, word, listing),
         Ask::Segment(segment) => drop(Segment::read(segment).unwrap_or_else(|e| panic!("{name}: {e}"))),
         Ask::Sealed(sealed) => {

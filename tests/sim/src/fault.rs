@@ -19,6 +19,8 @@ pub enum Fault {
     CutQuestion,
     /// An answer cut.
     CutAnswer,
+    /// A message whose rest alone was said behind a cut.
+    Resumed,
     /// A reply lost after the commit.
     ReplyLost,
     /// A question twice.
@@ -140,7 +142,7 @@ impl Fault {
     }
 
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 64] = [
+    pub const ALL: [(Self, &'static str); 65] = [
         (Self::ClockIn2099, "clock-2099"),
         (Self::ClockIn1970, "clock-1970"),
         (Self::ClockBack, "clock-back"),
@@ -149,6 +151,7 @@ impl Fault {
         (Self::ServerClock, "server-clock"),
         (Self::CutQuestion, "cut-question"),
         (Self::CutAnswer, "cut-answer"),
+        (Self::Resumed, "resumed"),
         (Self::ReplyLost, "reply-lost"),
         (Self::Twice, "twice"),
         (Self::Replay, "replay"),

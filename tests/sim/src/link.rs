@@ -65,6 +65,8 @@ pub struct Heard {
     pub files_cut: bool,
     /// Answers heard by the device.
     pub answers: usize,
+    /// Messages that were cut and of which the rest was said.
+    pub resumed: usize,
     /// Ends that left the device with the newest of a feed and not with what is before it.
     pub ahead: usize,
 }
@@ -79,13 +81,17 @@ pub struct Link {
     /// Bytes that the device wants in one answer.
     budget: Option<u64>,
     heard: Mutex<Heard>,
+    cut: Cut,
 }
+
+/// Messages that were cut in this world so far: of which a rest may be said.
+pub type Cut = Arc<Mutex<Vec<Answer>>>;
 
 impl Link {
     /// A link of this device to headquarters.
-    pub fn new(service: Arc<Service>, device: DeviceRow, plan: Plan, budget: Option<u64>) -> Self {
+    pub fn new(service: Arc<Service>, device: DeviceRow, plan: Plan, budget: Option<u64>, cut: Cut) -> Self {
         let files = if let Plan::CutFiles { words } = plan { Some(words) } else { None };
-        Self { service, device, plan: Mutex::new(Some(plan)), files, budget, heard: Mutex::default() }
+        Self { service, device, plan: Mutex::new(Some(plan)), files, budget, heard: Mutex::default(), cut }
     }
 
     /// What was said.
@@ -148,6 +154,13 @@ impl Link {
     }
 
     fn note_answer(&self, answer: &Answer) {
+        if let Answer::Rest(_, bytes) = answer {
+            let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+            let whole = cut.iter().find(|a| a.write().ends_with(bytes)).expect("a rest is that of a message that was cut").clone();
+            drop(cut);
+            self.note(|h| h.resumed += 1);
+            return self.note_answer(&whole);
+        }
         self.note(|h| {
             h.answers += 1;
             h.named.extend(named(answer));
@@ -160,7 +173,7 @@ impl Link {
                 Answer::Notice(Notice::Refused { reason, .. }) => h.refused.push(reason.clone()),
                 Answer::Notice(Notice::Want { .. }) => h.wanted += 1,
                 Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Verdict(_) | Answer::LooseVerdict(_) | Answer::Reopened(_) | Answer::File(_) => {}
+                Answer::Verdict(_) | Answer::LooseVerdict(_) | Answer::Rest(..) | Answer::Reopened(_) | Answer::File(_) => {}
                 Answer::End(end) => h.ahead += usize::from(end.cursors.iter().any(|c| c.ranges.len() > 1)),
             }
         });
@@ -186,6 +199,9 @@ impl Link {
         for answer in down {
             let bytes = answer.write();
             if bytes.len() > left {
+                if !matches!(answer, Answer::Rest(..)) {
+                    self.cut.lock().unwrap_or_else(PoisonError::into_inner).push(answer.clone());
+                }
                 let _ = to.send(bytes[..left].to_vec()).await;
                 break;
             }
@@ -205,7 +221,8 @@ impl Link {
                 Answer::Item(item) if at == Some(i) => flip_within(&mut item.segment, byte),
                 Answer::Verdict(v) if at == Some(i) => flip(&mut v.sig, byte),
                 Answer::Item(_) | Answer::Verdict(_) | Answer::Receipt(_) | Answer::Short(_) | Answer::Notice(_) => {}
-                Answer::Loose(_) | Answer::LooseVerdict(_) | Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => {}
+                Answer::Loose(_) | Answer::LooseVerdict(_) | Answer::Rest(..) => {}
+                Answer::Reopened(_) | Answer::File(_) | Answer::End(_) => {}
             }
             if to.send(answer.write()).await.is_err() {
                 return;
@@ -397,6 +414,7 @@ fn is_of_the_way_up(answer: &Answer) -> bool {
         | Answer::Notice(_)
         | Answer::Loose(_)
         | Answer::LooseVerdict(_)
+        | Answer::Rest(..)
         | Answer::Reopened(_)
         | Answer::File(_)
         | Answer::End(_) => false,
@@ -417,6 +435,8 @@ fn named(answer: &Answer) -> Vec<Compartment> {
         // It says to whom it was open once that it is so no more.
         Answer::Notice(Notice::Revoked(_)) => Vec::new(),
         Answer::Notice(Notice::RootUnknown | Notice::Anew { .. } | Notice::NewEpoch { .. }) => Vec::new(),
+        // What it is the rest of is asked instead.
+        Answer::Rest(..) => Vec::new(),
         Answer::Reopened(r) => vec![r.compartment.clone()],
         // Over a link files have an exchange of their own.
         Answer::File(_) => Vec::new(),

@@ -132,7 +132,8 @@ impl Rogue {
 
     fn say(&self, hq: &Hq, segments: Vec<Vec<u8>>) -> Checked<Vec<Answer>> {
         let service = hq.service();
-        let hello = Hello { root: [0; 16], officers: vec![self.person.id], cursors: Vec::new(), budget: None, lineage: None };
+        let hello =
+            Hello { root: [0; 16], officers: vec![self.person.id], cursors: Vec::new(), budget: None, lineage: None, begun: Vec::new() };
         let (ask, asks) = channel(4);
         let (answers, mut said) = channel(4);
         block_on(async {

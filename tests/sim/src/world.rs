@@ -14,6 +14,7 @@ use crate::courier::Pack;
 use crate::errors;
 use crate::fault::Fault;
 use crate::hq::Hq;
+use crate::link::Cut;
 use crate::model::{Model, Rules};
 use crate::policy::Policy;
 use crate::rng::Rng;
@@ -80,6 +81,8 @@ pub struct World {
     pub seen: BTreeSet<Fault>,
     /// Segments that were sent.
     pub sent: Vec<Vec<u8>>,
+    /// Messages of answers that links have cut.
+    pub cut: Cut,
     /// Steps so far.
     pub steps: u64,
     /// Milliseconds that pass with each of so many steps more, beside the usual: somebody is far away.
@@ -136,6 +139,7 @@ impl World {
             trace: Trace::default(),
             seen: BTreeSet::new(),
             sent: Vec::new(),
+            cut: Cut::default(),
             steps: 0,
             warp: (0, 0),
             at_hq: BTreeSet::new(),

@@ -26,7 +26,8 @@ pub(super) async fn take(store: &Arc<Store>, header: &Header, opening: Opening, 
     }
     let told = sync::Told { to_send: 0, tally: Arc::default(), progress: &|_| {}, counted: &|| (0, 0) };
     let (frames, pieces) = channel(AHEAD);
-    let (heard, read) = tokio::join!(listen(store, pieces, &told, Road::Pack { is_news }, None), all_frames(opening, frames, progress));
+    let (heard, read) =
+        tokio::join!(listen(store, pieces, &told, Road::Pack { is_news }, Vec::new(), None), all_frames(opening, frames, progress));
     let heard = heard?;
     let files = heard.files;
     // Also when it ended too early: the receipts before are written.

@@ -37,7 +37,7 @@ pub async fn write(
     let words = blocking(store, Store::words).await?.asks();
     let (asks, said) = channel(AHEAD);
     let sent = Arc::new(AtomicU64::new(0));
-    let question = Question { base: Base::Nothing, heads, lineage: None, is_carried: true, budget: None };
+    let question = Question { base: Base::Nothing, heads, lineage: None, is_carried: true, budget: None, begun: Vec::new() };
     let sender = blocking(store, {
         let (of, sent) = (store.clone(), sent.clone());
         move |_| send(&of, question, words, &asks, &sent, None)

@@ -68,7 +68,7 @@ pub(super) fn speak(
 ) -> Result<bool> {
     let say = |message: PeerMessage| out.blocking_send(message.write()).is_ok();
     let officers = vec![store.officer()];
-    let hello = Hello { root: [0; 16], officers: officers.clone(), cursors: Vec::new(), budget: None, lineage: None };
+    let hello = Hello { root: [0; 16], officers: officers.clone(), cursors: Vec::new(), budget: None, lineage: None, begun: Vec::new() };
     if !say(PeerMessage::Hello(hello)) {
         return Ok(false);
     }

@@ -66,9 +66,11 @@ pub(crate) async fn listen(
     mut heard: Receiver<Vec<u8>>,
     told: &Told<'_>,
     road: Road,
+    begun: Vec<Vec<u8>>,
     pace: Option<&Arc<Pace>>,
 ) -> Result<Heard, SyncError> {
-    let mut listener = Listener::new(store, &told.tally, road, pace)?;
+    let had_begun = !begun.is_empty();
+    let mut listener = Listener::new(store, &told.tally, road, begun, pace)?;
     let mut reader = FrameReader::default();
     let mut trouble = None;
     let mut written = Instant::now();
@@ -106,6 +108,13 @@ pub(crate) async fn listen(
     drop(heard);
     // A cut keeps what was heard before it.
     listener.pause(told).await?;
+    if trouble.is_some() || listener.end.as_ref().is_some_and(|end| !end.more) {
+        if had_begun {
+            blocking(store, Store::forget_cut_messages).await?;
+        }
+    } else if let Some((compartment, begun)) = listener.session.begun(reader.begun()).filter(|_| road == Road::Link) {
+        blocking(store, move |s| s.keep_cut_message(&compartment, &begun)).await?;
+    }
     listener.finish(trouble.map(SyncError::from)).await
 }
 
@@ -127,9 +136,15 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(store: &'a Arc<Store>, tally: &Arc<Tally>, road: Road, pace: Option<&'a Arc<Pace>>) -> Result<Self, SyncError> {
+    fn new(
+        store: &'a Arc<Store>,
+        tally: &Arc<Tally>,
+        road: Road,
+        begun: Vec<Vec<u8>>,
+        pace: Option<&'a Arc<Pace>>,
+    ) -> Result<Self, SyncError> {
         Ok(Self {
-            session: Session::new(store.device().server_key()?),
+            session: Session::new(store.device().server_key()?, begun),
             writers: Writers::start(store, tally, road),
             store,
             road,

@@ -87,7 +87,7 @@ async fn exchange<T: Transport>(
     let listening = async move {
         // Dropped when this ends, so that the link does not wait for a listener who has gone.
         let mut heard = heard;
-        let (mut session, mut reader) = (Session::new(server), FrameReader::default());
+        let (mut session, mut reader) = (Session::new(server, Vec::new()), FrameReader::default());
         let (mut end, mut receipted) = (None, 0);
         while let Some(piece) = heard.recv().await {
             reader.push(&piece);
@@ -124,7 +124,7 @@ async fn exchange<T: Transport>(
 }
 
 fn say(shared: &Shared, said: Vec<Ask>, asks: &Sender<Vec<u8>>, sent: &AtomicU64, pace: Option<&Pace>) -> Result<(), Error> {
-    let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None };
+    let hello = Hello { root: [0; 16], officers: Vec::new(), cursors: Vec::new(), budget: None, lineage: None, begun: Vec::new() };
     let recalls = shared.keyring.outbox()? > 0 && pace.is_some_and(Pace::asks_recall);
     for ask in [Ask::Hello(hello)].into_iter().chain(said).chain(recalls.then_some(Ask::Recall)) {
         if asks.blocking_send(ask.write()).is_err() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use daftar_core::compartment::Compartment;
-use daftar_wire::message::{Cursor, End, Lineage};
+use daftar_wire::message::{Begun, Cursor, End, Lineage};
 use tokio::sync::mpsc::channel;
 
 use super::cancel::Cancel;
@@ -142,7 +142,7 @@ async fn exchange_all<T: Transport>(link: Link<'_, T>) -> Result<(SyncReport, u6
     let heads = blocking(store, Store::differing).await?;
     let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
     let budget = link.transport.budget();
-    let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget };
+    let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget, begun: Vec::new() };
     loop {
         report.requests += 1;
         let after = exchange(link, &question, &mut rounds.settled, &mut report, &told).await?;
@@ -195,7 +195,9 @@ impl Rounds {
         if after.root_unknown && asked.base == Base::Confirmed {
             return Some(Question { base: Base::Nothing, lineage: after.lineage, ..asked });
         }
-        let question = |heads| Some(Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget: asked.budget });
+        let question = |heads| {
+            Some(Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget: asked.budget, begun: Vec::new() })
+        };
         if after.end.more {
             return question(Vec::new());
         }
@@ -224,13 +226,15 @@ async fn exchange<T: Transport>(
     let sent = Arc::new(AtomicU64::new(0));
     let words = blocking(store, Store::words).await?;
     let asked = words.asks();
+    let begun = blocking(store, Store::cut_messages).await?;
     let sender = tokio::task::spawn_blocking({
-        let (store, sent, question, pace) = (store.clone(), sent.clone(), question.clone(), link.transport.pace().cloned());
+        let (store, sent, pace) = (store.clone(), sent.clone(), link.transport.pace().cloned());
+        let question = Question { begun: begun.iter().map(|b| Begun::of(b)).collect(), ..question.clone() };
         move || send(&store, question, asked, &asks, &sent, pace.as_deref())
     });
     // Told to stop, both ends of the link are dropped: the sender stops, and the listener writes down what it has heard.
     let carrying = link.cancel.unless(link.transport.exchange(questions, answers));
-    let (carried, listened) = tokio::join!(carrying, listen(store, heard, told, Road::Link, link.transport.pace()));
+    let (carried, listened) = tokio::join!(carrying, listen(store, heard, told, Road::Link, begun, link.transport.pace()));
     let sent_all = sender.await.unwrap_or(Err(Error::Unexpected("the sender stopped".into())));
     report.sent_changes += sent.load(Ordering::Relaxed);
     let heard = listened?;

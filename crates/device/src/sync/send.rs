@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use daftar_core::compartment::Compartment;
 use daftar_wire::limits::{SEGMENT_CHANGES_MAX, SEGMENT_PLAIN_BYTES_MAX};
-use daftar_wire::message::{Ask, Cursor, Hello, Lineage, Root, root};
+use daftar_wire::message::{Ask, Begun, Cursor, Hello, Lineage, Root, root};
 use tokio::sync::mpsc::Sender;
 
 use super::access::{send_boxed, send_one};
@@ -29,6 +29,8 @@ pub(crate) struct Question {
     pub(crate) is_carried: bool,
     /// Bytes that are wanted in answer, if not the link's pace says so.
     pub(crate) budget: Option<u64>,
+    /// What is there of messages that were cut.
+    pub(crate) begun: Vec<Begun>,
 }
 
 /// With what the hello begins.
@@ -50,7 +52,7 @@ fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     for c in store.fetching() {
         cursors.extend(store.cursor(&c)?.filter(|cursor| !confirmed.contains(cursor)));
     }
-    Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None })
+    Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None, begun: Vec::new() })
 }
 
 /// What a question said of the device.
@@ -75,7 +77,7 @@ pub(crate) fn send(
     let brings = !unsent(store)?.is_empty() || store.shared().keyring.boxed_waiting(&open)? > 0;
     let lineage = if brings && !question.is_carried { Some(store.lineage()?) } else { question.lineage };
     let budget = pace.map_or(question.budget, |pace| pace.budget(|| asks.is_closed()));
-    let hello = Hello { lineage, budget, ..hello(store, question.base)? };
+    let hello = Hello { lineage, budget, begun: question.begun, ..hello(store, question.base)? };
     let said = Said { lineage, cursors: hello.cursors.clone() };
     let recalls = brings && pace.is_some_and(Pace::asks_recall);
     for ask in [Ask::Hello(hello)].into_iter().chain(words).chain(recalls.then_some(Ask::Recall)) {

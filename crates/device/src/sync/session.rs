@@ -3,7 +3,7 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Epoch;
 use daftar_wire::WireError;
-use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation, ShortReceipt};
+use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation, ShortReceipt, begun_in, begun_rest};
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::VerifyingKey;
 use daftar_wire::stream::StreamId;
@@ -14,6 +14,9 @@ use crate::vault::{AppliedItem, AppliedWhat};
 const PAGE_ITEMS: usize = 4;
 /// Bytes of segments in one page, at most, about.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Less of a message that was cut is not worth a line in the hello.
+const BEGUN_BYTES_MIN: usize = 256;
 
 /// What is to be done with what was heard.
 #[derive(Debug)]
@@ -60,13 +63,15 @@ enum Phase {
 /// What has been heard so far.
 pub struct Session {
     server: VerifyingKey,
+    /// What is there of messages of earlier answers that were cut, as the hello lists it.
+    begun: Vec<Vec<u8>>,
     phase: Phase,
 }
 
 impl Session {
-    /// Begins to listen to the server with this key.
-    pub fn new(server: VerifyingKey) -> Self {
-        Self { server, phase: Phase::Listening { page: None } }
+    /// Begins to listen to the server with this key, to which the hello said that these beginnings of messages are there.
+    pub fn new(server: VerifyingKey, begun: Vec<Vec<u8>>) -> Self {
+        Self { server, begun, phase: Phase::Listening { page: None } }
     }
 
     /// True once the server has finished.
@@ -82,12 +87,28 @@ impl Session {
         }
     }
 
+    /// What is there now of a message that was cut behind these bytes, and of which compartment it speaks; `None`: it is not worth going on with.
+    pub fn begun(&self, cut: &[u8]) -> Option<(Compartment, Vec<u8>)> {
+        let whole = match begun_rest(cut) {
+            Some((which, rest)) => [self.begun.get(usize::from(which))?, rest].concat(),
+            None => cut.to_vec(),
+        };
+        (whole.len() >= BEGUN_BYTES_MIN).then(|| Some((begun_in(&whole)?, whole)))?
+    }
+
     /// Takes one frame and says what is to be done, in order.
     pub fn hear(&mut self, frame: &[u8]) -> Result<Vec<Step>, WireError> {
         let Phase::Listening { page } = &mut self.phase else {
             return Err(WireError::Malformed("words after the end"));
         };
-        let Some(answer) = Answer::read(frame)? else { return Ok(Vec::new()) };
+        let answer = match Answer::read(frame)? {
+            Some(Answer::Rest(which, rest)) => {
+                let begun = self.begun.get(usize::from(which)).ok_or(WireError::Malformed("the rest of what was not begun"))?;
+                Answer::read(&[begun.as_slice(), &rest].concat())?
+            }
+            heard => heard,
+        };
+        let Some(answer) = answer else { return Ok(Vec::new()) };
         let mut steps = Vec::new();
         match answer {
             Answer::Item(i) => {
@@ -131,6 +152,7 @@ impl Session {
                 }
                 Err(e) => tracing::warn!(error = %e, "a segment outside its feed cannot be read"),
             },
+            Answer::Rest(..) => return Err(WireError::Malformed("the rest of a rest")),
             Answer::Reopened(r) => steps.push(Step::Reopened(r)),
             Answer::File(word) => {
                 // It is behind the records that name it.

@@ -104,7 +104,7 @@ fn a_verdict_ahead_of_its_place_counts_at_once_and_covers_nothing() {
     b.store.apply(&c(TEAM), &feed(&a), None).expect("applied");
     let AppliedWhat::Rulings(good) = ruling(&hq, 9, change, Verdict::Review).what else { panic!("a ruling") };
     let said = |verdict: &FeedVerdict| {
-        let mut session = Session::new(hq.key.verifying_key());
+        let mut session = Session::new(hq.key.verifying_key(), Vec::new());
         let mut reader = FrameReader::default();
         reader.push(&Answer::LooseVerdict(verdict.clone()).write());
         let frame = reader.next().expect("a frame").expect("a whole one");

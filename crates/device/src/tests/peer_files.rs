@@ -79,7 +79,8 @@ fn talk(t: &Tablet, to: &Tablet, said: Vec<PeerMessage>) -> (PeerReport, Vec<Pee
     runtime.block_on(async {
         let with = t.store.other_device(&to.store.device().id).expect("read").expect("known");
         let ((out, mut heard), (tell, bytes)) = (channel::<Vec<u8>>(4), channel(4));
-        let hello = Hello { root: [0; 16], officers: vec![officer_id(2)], cursors: Vec::new(), budget: None, lineage: None };
+        let hello =
+            Hello { root: [0; 16], officers: vec![officer_id(2)], cursors: Vec::new(), budget: None, lineage: None, begun: Vec::new() };
         let telling = async {
             for m in [PeerMessage::Hello(hello)].into_iter().chain(said) {
                 let _ = tell.send(m.write()).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use daftar_core::ids::{DeviceId, Head, OfficerId};
-use daftar_wire::message::{Answer, Ask, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Reopen, Reopened};
+use daftar_wire::message::{Answer, Ask, Begun, Cursor, End, FeedItem, FrameReader, Notice, Receipt, Receipted, Reopen, Reopened};
 use daftar_wire::seal;
 use daftar_wire::segment::Segment;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -41,6 +41,10 @@ pub struct Weather {
     pub wrong_digests: bool,
     /// Headquarters' time; `None`: that of these tests.
     pub time_ms: Option<u64>,
+    /// Of the first entry of the team's feed so many bytes come through.
+    pub cuts_within: Option<usize>,
+    /// What the device says to have of a message is gone on with by these bytes, whatever it is.
+    pub wrong_rest: Option<Vec<u8>>,
     /// Another key comes back than the one that was sealed.
     pub wrong_key: bool,
 }
@@ -62,6 +66,8 @@ struct Request {
     known: Option<Vec<Cursor>>,
     officers: Vec<OfficerId>,
     notices: Vec<Notice>,
+    /// What the device has of messages that were cut.
+    begun: Vec<Begun>,
 }
 
 impl<'a> Simulated<'a> {
@@ -74,6 +80,21 @@ impl<'a> Simulated<'a> {
         let pace = Pace::default();
         pace.connected(Duration::from_millis(1));
         Self { pace: Some(Arc::new(pace)), ..self }
+    }
+
+    /// The answer, or the rest of it.
+    fn rest_of(&self, request: &Request, answer: Answer) -> Answer {
+        let [begun] = request.begun[..] else { return answer };
+        if let Some(rest) = &self.weather.wrong_rest {
+            return Answer::Rest(0, rest.clone());
+        }
+        let mut reader = FrameReader::default();
+        reader.push(&answer.write());
+        let message = reader.next().expect("a frame").expect("a whole one");
+        match message.split_at_checked(begun.bytes as usize) {
+            Some((there, rest)) if Begun::of(there) == begun => Answer::Rest(0, rest.to_vec()),
+            _ => answer,
+        }
     }
 
     fn receipt(&self, held: &Held, mut r: Receipted) -> Vec<Answer> {
@@ -131,6 +152,7 @@ impl<'a> Simulated<'a> {
             Ask::Hello(hello) => {
                 request.known = held.known(&hello).filter(|_| !self.weather.forgets || hello.root == [0; 16]);
                 request.officers.clone_from(&hello.officers);
+                request.begun.clone_from(&hello.begun);
                 request.notices.extend(held.follow(self.device, hello.lineage).map(|digit| Notice::Anew { digit }));
                 Vec::new()
             }
@@ -209,7 +231,14 @@ impl Transport for Simulated<'_> {
                     if self.weather.hears_only.is_none() {
                         self.said.fetch_add(1, Ordering::Relaxed);
                     }
-                    if !cut && answers.send(answer.write()).await.is_err() {
+                    let is_of_team = matches!(&answer, Answer::Item(i) if i.compartment == c("team/imt-1"));
+                    let mut said = self.rest_of(&request, answer).write();
+                    if let Some(most) = self.weather.cuts_within.filter(|_| is_of_team && !cut) {
+                        said.truncate(most);
+                        let _ = answers.send(said.clone()).await;
+                        cut = true;
+                    }
+                    if !cut && answers.send(said).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -366,7 +395,7 @@ fn what_comes_outside_the_feed_is_taken_after_the_page_that_was_said_before_it()
         AppliedWhat::Rulings(_) => panic!("a device rules on nothing"),
     };
     let item = FeedItem { compartment: c("team/imt-1"), from: 1, n: 1, chain: [0; 8], segment: segment.clone() };
-    let mut session = Session::new(hq.key.verifying_key());
+    let mut session = Session::new(hq.key.verifying_key(), Vec::new());
     let mut heard = Vec::new();
     for answer in [Answer::Item(item), Answer::Loose(segment)] {
         let mut reader = FrameReader::default();
@@ -432,6 +461,43 @@ fn an_answer_that_is_cut_leaves_what_was_heard_of_it() {
     let rest = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
     assert_eq!(rest.received_changes, 1, "and are not asked for again");
     assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
+}
+
+#[test]
+fn a_message_that_is_cut_is_gone_on_with_behind_a_lock_and_forgotten_where_it_cannot_be_read() {
+    let (hq, held, a, b) = world();
+    let team = c("team/imt-1");
+    for n in 0..120 {
+        a.store.save(&stop(n, "01 A 123 BC", "Yusupov")).expect("saved");
+    }
+    sync(&hq, &held, &a, Weather::default()).expect("a whole link");
+    let there = |b: &Tablet| b.store.cut_messages().expect("readable").iter().map(Vec::len).collect::<Vec<_>>();
+    let cut_at = |b: &Tablet, bytes| {
+        let cut = sync(&hq, &held, b, Weather { cuts_within: Some(bytes), ..Weather::default() });
+        assert!(matches!(cut, Err(SyncError::Link(LinkError::NoLink(_)))), "{cut:?}");
+    };
+    // A frame of this size begins with three bytes that are no message's.
+    cut_at(&b, 603);
+    assert_eq!(there(&b), [600]);
+    let b = b.again();
+    // The rest is cut, too: behind its kind, and which message it is of.
+    cut_at(&b, 405);
+    assert_eq!(there(&b), [1000]);
+    cut_at(&b, 2);
+    assert_eq!(there(&b), [1000], "what brings nothing takes nothing");
+
+    let nonsense = Weather { wrong_rest: Some(vec![0xff; 50]), ..Weather::default() };
+    let heard = sync(&hq, &held, &b, nonsense);
+    assert!(heard.is_err(), "what came of it cannot be read: {heard:?}");
+    assert!(there(&b).is_empty(), "nobody goes on with it again");
+    cut_at(&b, 603);
+    let done = sync(&hq, &held, &b, Weather::default()).expect("a whole link");
+    assert_eq!((done.received_changes, there(&b)), (120, vec![]));
+    assert_eq!(a.store.digest(&team).expect("computed"), b.store.digest(&team).expect("computed"));
+    let mut session = Session::new(hq.key.verifying_key(), Vec::new());
+    let mut reader = FrameReader::default();
+    reader.push(&Answer::Rest(0, vec![1; 9]).write());
+    session.hear(&reader.next().expect("a frame").expect("a whole one")).expect_err("the rest of nothing");
 }
 
 #[test]

@@ -2,16 +2,18 @@
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Digest, Epoch};
-use daftar_wire::limits::CURSOR_RANGES_MAX;
+use daftar_wire::limits::{BEGUN_MAX, CURSOR_RANGES_MAX};
 use daftar_wire::message::{Cursor, Lineage, read_cursors, write_cursors};
 use rusqlite::Connection;
 
-use super::file::{meta, set_meta};
+use super::file::{drop_meta, meta, set_meta};
 use super::{ContactOutcome, Store, stream};
 use crate::error::Result;
 
 const CURSOR: &str = "cursor";
 const HOLES: &str = "holes";
+/// What is there of a message that was cut. It speaks of this compartment, so it lies in its file and goes with it.
+const BEGUN: &str = "begun";
 
 /// Closed ranges of feed numbers, ascending.
 pub(super) type Ranges = Vec<(u64, u64)>;
@@ -40,6 +42,32 @@ impl Store {
         self.own.set_confirmed(&write_cursors(&kept))
     }
 
+    /// What is there of messages of earlier answers that were cut, one of a compartment.
+    pub(crate) fn cut_messages(&self) -> Result<Vec<Vec<u8>>> {
+        let mut begun = Vec::new();
+        for c in self.fetching() {
+            begun.extend(self.within_each(&c, |vault| meta(&vault.conn(), BEGUN))?.flatten());
+        }
+        begun.truncate(BEGUN_MAX);
+        Ok(begun)
+    }
+
+    /// Keeps what is there of a message about this compartment, so that the next exchange goes on behind it.
+    pub(crate) fn keep_cut_message(&self, c: &Compartment, begun: &[u8]) -> Result<()> {
+        if self.fetching().contains(c) {
+            self.within_each(c, |vault| vault.conn().write(|tx| set_meta(tx, BEGUN, begun)))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is gone on with: all of it has come, or it cannot be read.
+    pub(crate) fn forget_cut_messages(&self) -> Result<()> {
+        for c in self.fetching() {
+            self.within_each(&c, |vault| vault.conn().write(|tx| drop_begun(tx)))?;
+        }
+        Ok(())
+    }
+
     /// Headquarters' time by the last comparison with it, where that is recent; milliseconds of UTC.
     pub(super) fn hq_time_ms(&self) -> Result<Option<u64>> {
         let now_ms = self.now_ms();
@@ -60,6 +88,10 @@ impl Store {
     pub fn note_contact(&self, outcome: ContactOutcome) -> Result<()> {
         self.contacted(&outcome)
     }
+}
+
+pub(super) fn drop_begun(conn: &Connection) -> Result<()> {
+    drop_meta(conn, BEGUN)
 }
 
 pub(super) fn cursor(conn: &Connection) -> Result<Option<Cursor>> {

@@ -9,7 +9,7 @@ use daftar_wire::message::{Ruling, Verdict};
 use daftar_wire::segment::{Run, Segment};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{log, names};
+use super::{cursor, log, names};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
 
@@ -56,6 +56,8 @@ pub(super) fn keep_ruling(conn: &Connection, r: &Ruling, n: u64) -> Result<bool>
 
 /// Drops payload and salt wherever the log holds the change, and the seed that gave the salt.
 pub(super) fn drop_payload(conn: &Connection, change: &ChangeName) -> Result<()> {
+    // A message that was cut may say it.
+    cursor::drop_begun(conn)?;
     for place in names::places(conn, change)? {
         let (stream, n) = log::at(place);
         if !conn.prepare_cached("SELECT 1 FROM change WHERE place = ?1 AND payload IS NOT NULL")?.exists([place])? {

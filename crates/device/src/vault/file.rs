@@ -227,6 +227,12 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: &[u8]) -> Result<()>
     Ok(())
 }
 
+/// Removes a value of the meta table.
+pub(crate) fn drop_meta(conn: &Connection, key: &str) -> Result<()> {
+    conn.prepare_cached("DELETE FROM meta WHERE k = ?1")?.execute([key])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! What the server says, message by message, and its end. Never how a device takes it.
 
+use daftar_core::compartment::Compartment;
 use minicbor::decode::Decoder;
 
 use super::access::Reopened;
@@ -8,7 +9,7 @@ use super::frame::frame;
 use super::hello::{Cursor, get_cursors};
 use super::notice::Notice;
 use super::receipt::{Receipt, ShortReceipt};
-use super::{FILE, or_passed_over};
+use super::{FILE, get_compartment, or_passed_over};
 use crate::WireError;
 use crate::cbor::{definite, encode, raw_item};
 
@@ -21,6 +22,7 @@ const LOOSE: u8 = 9;
 const REOPENED: u8 = 10;
 const SHORT: u8 = 11;
 const LOOSE_VERDICT: u8 = 26;
+const REST: u8 = 27;
 
 /// What the server sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub enum Answer {
     LooseVerdict(FeedVerdict),
     /// A compartment's key, handed back.
     Reopened(Reopened),
+    /// The rest of a message of which the hello said that its beginning is there: the place of that in the hello's list, and the bytes.
+    Rest(u8, Vec<u8>),
     /// In a courier pack: a word about files, to be read by `FileAnswer::read`.
     File(Vec<u8>),
     /// All has been said.
@@ -59,6 +63,7 @@ impl Answer {
             Self::Loose(bytes) => frame(LOOSE, bytes),
             Self::LooseVerdict(v) => frame(LOOSE_VERDICT, &v.write()),
             Self::Reopened(r) => frame(REOPENED, &r.write()),
+            Self::Rest(which, bytes) => frame(REST, &[&[*which], bytes.as_slice()].concat()),
             Self::File(word) => frame(FILE, word),
             Self::End(e) => frame(END, &e.write()),
         }
@@ -80,10 +85,30 @@ impl Answer {
             LOOSE => Some(Self::Loose(body.to_vec())),
             LOOSE_VERDICT => Some(Self::LooseVerdict(FeedVerdict::read(body)?)),
             REOPENED => Some(Self::Reopened(Reopened::read(body)?)),
+            REST => {
+                let (which, rest) = body.split_first().ok_or(WireError::Malformed("the rest of no message"))?;
+                Some(Self::Rest(*which, rest.to_vec()))
+            }
             FILE => Some(Self::File(body.to_vec())),
             END => Some(Self::End(End::read(body)?)),
             _ => None,
         })
+    }
+}
+
+/// The compartment of which a message speaks that was cut behind these bytes, where going on with it is worth it: an entry of a feed, or a segment.
+pub fn begun_in(bytes: &[u8]) -> Option<Compartment> {
+    let (kind, body) = bytes.split_first()?;
+    let mut d = Decoder::new(body);
+    let is_about_one = [ITEM, VERDICT, LOOSE, LOOSE_VERDICT].contains(kind) && d.map().ok()?.is_some() && d.u32().ok()? == 1;
+    if is_about_one { get_compartment(&mut d).ok() } else { None }
+}
+
+/// The place in a hello's list and the bytes of a rest that was cut itself.
+pub fn begun_rest(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    match bytes {
+        [REST, which, rest @ ..] => Some((*which, rest)),
+        _ => None,
     }
 }
 

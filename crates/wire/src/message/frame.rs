@@ -50,6 +50,19 @@ impl FrameReader {
         Ok(Some(body))
     }
 
+    /// What is there of a frame's content that has not come whole.
+    pub fn begun(&self) -> &[u8] {
+        let rest = &self.bytes[self.at..];
+        let from = match rest.first() {
+            Some(0x40..=0x57) => 1,
+            Some(0x58) => 2,
+            Some(0x59) => 3,
+            Some(0x5a) => 5,
+            _ => rest.len(),
+        };
+        rest.get(from..).unwrap_or_default()
+    }
+
     /// True if nothing is left over.
     pub fn is_empty(&self) -> bool {
         self.at == self.bytes.len()

@@ -6,7 +6,7 @@ use minicbor::decode::Decoder;
 
 use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item, room};
 use crate::change::sha256;
-use crate::limits::{COMPARTMENTS_MAX, CURSOR_RANGES_MAX, HELLO_OFFICERS_MAX};
+use crate::limits::{BEGUN_MAX, COMPARTMENTS_MAX, CURSOR_RANGES_MAX, HELLO_OFFICERS_MAX};
 use crate::{WireError, bounded};
 
 /// The protocol's version.
@@ -110,6 +110,23 @@ pub struct Lineage {
     pub next: Token,
 }
 
+/// The beginning of a message that was cut: its kind and what came behind it. A server that would say the same again says the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// The first 16 bytes of their SHA-256.
+    pub sha256: [u8; 16],
+}
+
+impl Begun {
+    /// What is said of these bytes.
+    pub fn of(begun: &[u8]) -> Self {
+        let hash = sha256(&[begun]);
+        Self { bytes: begun.len() as u64, sha256: hash[..16].try_into().expect("a SHA-256 has 32 bytes") }
+    }
+}
+
 /// The device's first word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
@@ -123,12 +140,14 @@ pub struct Hello {
     pub budget: Option<u64>,
     /// Where it stands in its lineage, when it brings something.
     pub lineage: Option<Lineage>,
+    /// What it has of messages of earlier answers that were cut; at most `BEGUN_MAX`.
+    pub begun: Vec<Begun>,
 }
 
 impl Hello {
     pub(crate) fn write(&self) -> Vec<u8> {
         encode(|e| {
-            let optional = [!self.cursors.is_empty(), self.budget.is_some(), self.lineage.is_some()];
+            let optional = [!self.cursors.is_empty(), self.budget.is_some(), self.lineage.is_some(), !self.begun.is_empty()];
             e.map(3 + optional.into_iter().filter(|b| *b).count() as u64)?;
             e.u8(1)?.u32(VERSION)?;
             e.u8(2)?.bytes(&self.root)?;
@@ -149,13 +168,20 @@ impl Hello {
                     e.bytes(previous)?;
                 }
             }
+            if !self.begun.is_empty() {
+                e.u8(7)?.array(self.begun.len() as u64)?;
+                for begun in &self.begun {
+                    e.array(2)?.u64(begun.bytes)?.bytes(&begun.sha256)?;
+                }
+            }
             e.ok()
         })
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut d = Decoder::new(bytes);
-        let (mut root, mut officers, mut cursors, mut budget, mut lineage) = (None, Vec::new(), Vec::new(), None, None);
+        let (mut root, mut officers, mut cursors, mut budget, mut lineage, mut begun) =
+            (None, Vec::new(), Vec::new(), None, None, Vec::new());
         for _ in 0..definite(d.map()?)? {
             match d.u32()? {
                 1 => {
@@ -182,12 +208,22 @@ impl Hello {
                     let previous = if n == 2 { Some(fixed(&mut d)?) } else { None };
                     lineage = Some(Lineage { previous, next });
                 }
+                7 => {
+                    let n = definite(d.array()?)?;
+                    bounded("the cut messages of a hello", n, BEGUN_MAX as u64)?;
+                    for _ in 0..n {
+                        if d.array()? != Some(2) {
+                            return Err(WireError::Malformed("a cut message that is not a pair"));
+                        }
+                        begun.push(Begun { bytes: d.u64()?, sha256: fixed(&mut d)? });
+                    }
+                }
                 _ => {
                     raw_item(&mut d)?;
                 }
             }
         }
         let root = root.ok_or(WireError::Malformed("a hello without a root"))?;
-        Ok(Self { root, officers, cursors, budget, lineage })
+        Ok(Self { root, officers, cursors, budget, lineage, begun })
     }
 }

@@ -81,7 +81,14 @@ mod tests {
 
     #[test]
     fn what_devices_say_to_each_other_comes_back_and_what_is_not_known_is_passed_over() {
-        let hello = Hello { root: [0; 16], officers: vec![OfficerId([1; 16])], cursors: Vec::new(), budget: None, lineage: None };
+        let hello = Hello {
+            root: [0; 16],
+            officers: vec![OfficerId([1; 16])],
+            cursors: Vec::new(),
+            budget: None,
+            lineage: None,
+            begun: Vec::new(),
+        };
         let stream = StreamId { compartment: Compartment::reference(), device: DeviceId([2; 16]), incarnation: Incarnation([3; 16]) };
         let entry = Receipted { stream, up_to: 7, head: Head([4; 32]), backed_up: 5 };
         let receipt = Receipt::sign(&SigningKey::from_bytes(&[1; 32]), Epoch([5; 16]), 9, vec![entry]);

@@ -97,6 +97,9 @@ fn exchanged(world: &mut World, t: usize, plan: Plan, is_second: bool) -> Checke
     if heard.wanted > 0 {
         world.happened(Fault::Gap);
     }
+    if heard.resumed > 0 {
+        world.happened(Fault::Resumed);
+    }
     if heard.ahead > 0 {
         world.happened(Fault::NewestFirst);
     }
@@ -134,7 +137,7 @@ fn exchange(world: &World, t: usize, store: &Arc<Store>, plan: Plan) -> Checked<
     let row = world.hq.device(&world.tablets[t].id)?;
     // What was altered is noticed when its past has come: by then another exchange would be blamed.
     let is_slow = !matches!(plan, Plan::AlteredAnswer { .. }) && (world.now_ms / SLOW_MS).is_multiple_of(3);
-    let link = Link::new(world.hq.service(), row, plan, is_slow.then_some(SLOW_BYTES));
+    let link = Link::new(world.hq.service(), row, plan, is_slow.then_some(SLOW_BYTES), world.cut.clone());
     let outcome = block_on(run(store, &link, &|_| ()));
     Ok((outcome, link.heard()))
 }
