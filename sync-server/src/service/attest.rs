@@ -1,18 +1,22 @@
 //! Whether the officers' signatures in a segment hold, before it is kept: what was altered on its way is refused and comes again, and a
 //! court is never shown a signature that does not hold. Never asks whether the officer may write.
 
-use daftar_core::ids::{ChangeName, Head};
-use daftar_wire::segment::Segment;
+use daftar_core::ids::Head;
 use daftar_wire::sign::{verify_attestation, verifying_key};
 use daftar_wire::stream::next;
 use rusqlite::Connection;
 
+use super::prepare::Prepared;
 use crate::error::Result;
 use crate::store::people;
 
-/// Checks the attestations for changes from `first` on, whose names these are, after `before`. An officer of whom nobody has heard attests
-/// nothing; of one who is known and not enrolled on that device yet, his enrolment decides later.
-pub(super) fn holds(conn: &Connection, segment: &Segment, names: &[ChangeName], first: u64, before: Head) -> Result<bool> {
+/// Checks the attestations for changes from number `first` on, after `before`. Of an officer who is known and not enrolled on that device yet, his
+/// enrolment decides later. So it is with one of whom nobody has heard and who wrote some of it: he was let in where there was no network, and
+/// the word of it is on its way, or is not taken; what he wrote is kept under review. Any other attests nothing.
+pub(super) fn holds(conn: &Connection, p: &Prepared, first: u64, before: Head) -> Result<bool> {
+    let segment = &p.segment;
+    let held = usize::try_from(first - segment.first).unwrap_or(usize::MAX);
+    let names = p.names.get(held..).unwrap_or_default();
     let mut fresh = segment.attestations.iter().filter(|a| a.n >= first).peekable();
     if fresh.peek().is_none() {
         return Ok(true);
@@ -31,7 +35,7 @@ pub(super) fn holds(conn: &Connection, segment: &Segment, names: &[ChangeName], 
                 let key = verifying_key(&keys.signing_key)?;
                 head.is_some_and(|head| verify_attestation(&key, &a.officer, &segment.stream, a.n, head, &a.sig).is_ok())
             }
-            None => people::officer(conn, &a.officer)?.is_some(),
+            None => p.facts.iter().flatten().any(|claim| claim.is_by(&a.officer)) || people::officer(conn, &a.officer)?.is_some(),
         };
         if !holds {
             tracing::warn!(device = %segment.stream.device, compartment = %segment.stream.compartment, n = a.n, "an attestation does not hold");

@@ -27,6 +27,11 @@ impl Claim {
     pub(super) fn of(header: &Header) -> Self {
         Self { author: header.author, device: header.device, stamp_ms: header.stamp.ms, kind: header.kind }
     }
+
+    /// Whether this officer is said to have written it.
+    pub(super) fn is_by(&self, officer: &OfficerId) -> bool {
+        self.author == *officer
+    }
 }
 
 /// Judges changes of a device's stream; those without a ruling are accepted. `known` is learned as it is needed.

@@ -128,7 +128,7 @@ fn keep(hq: &Headquarters, tx: &Connection, known: &mut Known, p: &Prepared) -> 
         // It bears this server's own signature, and this server does not know it: no device can make that up.
         epoch::begin_by_itself(hq, tx)?;
     }
-    if !attest::holds(tx, segment, &p.names[held..], segment.first + held as u64, row.head)? {
+    if !attest::holds(tx, p, segment.first + held as u64, row.head)? {
         return refused("bad_signature", false);
     }
     let part = match tail(p, held) {

@@ -5,7 +5,8 @@ use daftar_core::compartment::Agency;
 use daftar_core::ids::OfficerId;
 use daftar_sync_server::store::people;
 use daftar_wire::message::{Access, Admission, Answer, Ask, Hello, Notice};
-use daftar_wire::segment::Segment;
+use daftar_wire::segment::{Attestation, Segment};
+use daftar_wire::sign::attest;
 
 use crate::support::{Device, DeviceKeys, NOW_MS, World, c, end, held, notices};
 
@@ -61,8 +62,14 @@ impl Field {
         self.world.say(&self.guest, Hello { root: [0; 16], ..self.guest.hello() }, said).await
     }
 
+    /// Something that the guest writes and attests, as his device does.
     fn write(&mut self, name: &str) -> Segment {
-        self.guest.write(name, 1)
+        let (_, before) = self.guest.head_or_start(name);
+        let mut segment = self.guest.write(name, 1);
+        let (officer, n, head) = (self.guest.author, segment.last(), segment.chain(before).head());
+        let sig = attest(&self.guest.keys.officer, &officer, &segment.stream, n, &head);
+        segment.attestations.push(Attestation { officer, n, sig });
+        segment
     }
 }
 
@@ -151,6 +158,7 @@ async fn an_admission_that_is_not_a_leaders_word_is_not_taken_and_the_work_is_ke
     }
     let reader = field.world.device("b", "imt-1").await;
     assert_eq!(reasons(&field.world.exchange(&reader, reader.hello(), &[]).await), ["author_not_active"; 5]);
+    assert_eq!(daftar_sync_server::verify::verify(&field.world.hq).expect("read").bad, Vec::<String>::new());
     field.world.hq.dismiss("lead").expect("dismissed");
     let good = field.admission(&all);
     assert_eq!(compartments(&field.say(vec![Ask::Admission(good)]).await), Vec::<&str>::new(), "a leader who was dismissed lets nobody in");
