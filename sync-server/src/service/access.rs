@@ -71,13 +71,32 @@ struct Lost {
     is_news: bool,
 }
 
-fn lost(hq: &Headquarters, tx: &Connection, device: &DeviceId) -> Result<(Vec<Lost>, Vec<Door>)> {
+/// What of a device's doors is to be said, when these officers are unlocked there and it says that it holds these compartments.
+fn lost(
+    hq: &Headquarters,
+    tx: &Connection,
+    device: &DeviceId,
+    (officers, held): (&[OfficerId], &HashSet<Compartment>),
+) -> Result<(Vec<Lost>, Vec<Door>)> {
     let now_ms = hq.clock.now_ms();
     let mut known = Known::default();
+    for officer in officers {
+        known.learn(tx, officer, Some(device))?;
+    }
     let (mut lost, mut regained) = (Vec::new(), Vec::new());
-    for door in access::doors(tx, device)?.into_iter().filter(|d| d.purged.is_none()) {
+    for door in access::doors(tx, device)? {
         known.learn(tx, &door.officer, Some(device))?;
-        let is_open = opens(access(&known, &door.officer, device, &door.place.name, now_ms));
+        let is_open_to = |officer: &OfficerId| opens(access(&known, officer, device, &door.place.name, now_ms));
+        let is_open = is_open_to(&door.officer);
+        if door.purged.is_some() {
+            // It was purged, and yet is held: by a copy of the disk, or one that was put back.
+            let is_held = held.contains(&door.place.name) && officers.contains(&door.officer) && !officers.iter().any(is_open_to);
+            if is_held {
+                let at_ms = door.revoked_ms.unwrap_or(now_ms);
+                lost.push(Lost { officer: door.officer, place: door.place, at_ms, is_news: false });
+            }
+            continue;
+        }
         match (is_open, door.revoked_ms) {
             (true, None) => {}
             (true, Some(_)) => regained.push(door),
@@ -94,17 +113,19 @@ fn lost(hq: &Headquarters, tx: &Connection, device: &DeviceId) -> Result<(Vec<Lo
 }
 
 impl Service {
-    /// Says what was revoked, unlocked or not, and goes on saying it until the purge receipt has come; of `not_yet` in a later exchange.
+    /// Says what was revoked, unlocked or not, and goes on saying it until the purge receipt has come, and after it to who says that it is
+    /// `held` still; of `not_yet` in a later exchange.
     pub(super) async fn send_revoked(
         &self,
         peer: &Peer,
+        held: HashSet<Compartment>,
         not_yet: &HashSet<Compartment>,
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<(), Gone>> {
-        let device = peer.device;
+        let (device, officers) = (peer.device, peer.officers.clone());
         let lost = self
             .blocking(move |hq| {
-                let (lost, regained) = hq.store.read(|tx| lost(hq, tx, &device))?;
+                let (lost, regained) = hq.store.read(|tx| lost(hq, tx, &device, (&officers, &held)))?;
                 if !regained.is_empty() || lost.iter().any(|l| l.is_news) {
                     where_room(hq.store.write(|tx| {
                         let lost = lost.iter().filter(|l| l.is_news);

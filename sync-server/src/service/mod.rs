@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use daftar_core::authorize::Register as _;
 use daftar_core::ids::{DeviceId, Epoch, OfficerId};
-use daftar_wire::message::{Answer, Ask, Cursor, End, Heads, Hello, Notice, Root};
+use daftar_wire::message::{Answer, Ask, Cursor, End, Hello, Notice, Root};
 use daftar_wire::sign::{VerifyingKey, verifying_key};
 use daftar_wire::stream::StreamId;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -45,6 +45,7 @@ pub use files::FilesExchanged;
 use down::{Down, page_bytes};
 use heads::Compared;
 use resume::Resume;
+use up::Holds;
 
 /// What an exchange came to; for logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -170,8 +171,8 @@ impl Service {
         let up = self.take(&peer, asks, answers).await?;
         exchanged.taken = up.taken;
         self.note_contact(device.id, up.taken);
-        let Some(heads) = up.heads else { return Ok(exchanged) };
-        let (ended, sent) = match self.answer(&peer, hello, known, heads, answers).await? {
+        let Some(holds) = up.holds else { return Ok(exchanged) };
+        let (ended, sent) = match self.answer(&peer, hello, known, holds, answers).await? {
             Ok(sent) => (true, sent),
             Err(Gone) => (false, 0),
         };
@@ -184,7 +185,7 @@ impl Service {
         peer: &Peer,
         hello: Hello,
         known: Option<Vec<Cursor>>,
-        heads: Vec<Heads>,
+        Holds { heads, locked }: Holds,
         answers: &Sender<Answer>,
     ) -> Result<std::result::Result<u64, Gone>> {
         let (is_known, began) = (known.is_some(), hello.root);
@@ -203,7 +204,8 @@ impl Service {
         if standing.is_confirmed {
             // What another life of this server held, and this one lacks, is asked for before the device is told to purge it.
             let not_yet = if standing.is_new_epoch { wanted } else { HashSet::new() };
-            if self.send_revoked(peer, &not_yet, answers).await?.is_err() {
+            let held = list.iter().map(|c| c.compartment.clone()).chain(locked).collect();
+            if self.send_revoked(peer, held, &not_yet, answers).await?.is_err() {
                 return Ok(Err(Gone));
             }
         }

@@ -6,8 +6,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use daftar_core::compartment::Compartment;
 use daftar_core::ids::DeviceId;
-use daftar_wire::limits::{HEADS_MAX, RECEIPT_STREAMS_MAX};
+use daftar_wire::limits::{COMPARTMENTS_MAX, HEADS_MAX, RECEIPT_STREAMS_MAX};
 use daftar_wire::message::{Answer, Ask, Heads, Notice, Receipt, Receipted, ShortReceipt};
 use daftar_wire::stream::StreamId;
 use futures_util::stream::{self, StreamExt};
@@ -34,7 +35,15 @@ const ANEW_STREAMS_MAX: usize = 4096;
 pub(super) struct Up {
     pub(super) taken: u64,
     /// What the device says it holds, if it said all that it had to say.
-    pub(super) heads: Option<Vec<Heads>>,
+    pub(super) holds: Option<Holds>,
+}
+
+/// What a device says it holds.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    pub(super) heads: Vec<Heads>,
+    /// Compartments whose keys it asked back.
+    pub(super) locked: HashSet<Compartment>,
 }
 
 /// What was said already in this exchange.
@@ -66,8 +75,8 @@ impl Service {
         let (ready, commits) = channel(AHEAD);
         let turns = Turns::default();
         let prepared = self.prepare_all(peer, asks, (ready, &turns), answers);
-        let (heads, taken) = tokio::join!(prepared, self.commit_all(peer, (commits, &turns), answers));
-        Ok(Up { heads: heads?, taken: taken? })
+        let (holds, taken) = tokio::join!(prepared, self.commit_all(peer, (commits, &turns), answers));
+        Ok(Up { holds: holds?, taken: taken? })
     }
 
     /// Reads segments, as many at a time as there are cores, and checks them one after the other, ahead of the commits. What the device holds, if
@@ -78,9 +87,9 @@ impl Service {
         asks: Receiver<Ask>,
         (ready, turns): (Sender<Ready>, &Turns),
         answers: &Sender<Answer>,
-    ) -> Result<Option<Vec<Heads>>> {
+    ) -> Result<Option<Holds>> {
         let mut ahead = Ahead::of(peer.device, peer.key);
-        let (mut heads, mut compared) = (Vec::new(), 0);
+        let (mut holds, mut compared) = (Holds::default(), 0);
         let asks = stream::unfold(asks, |mut asks| async move { asks.recv().await.map(|ask| (ask, asks)) });
         let mut heard = pin!(asks.map(|ask| self.read(peer, ask)).buffered(readers()));
         while let Some(heard) = heard.next().await {
@@ -93,11 +102,11 @@ impl Service {
                     read
                 }
                 Heard::Nothing => continue,
-                Heard::Word(Ask::End) => return Ok(Some(heads)),
+                Heard::Word(Ask::End) => return Ok(Some(holds)),
                 Heard::Word(Ask::Heads(of)) => {
                     compared += of.branches.len();
                     if compared <= COMPARED_MAX {
-                        heads.push(of);
+                        holds.heads.push(of);
                     } else {
                         tracing::warn!(device = %peer.device, "more streams to compare than one exchange may have were passed over");
                     }
@@ -108,6 +117,9 @@ impl Service {
                     continue;
                 }
                 Heard::Word(Ask::Reopen(asked)) => {
+                    if (holds.locked.len() as u64) < COMPARTMENTS_MAX {
+                        holds.locked.insert(asked.compartment.clone());
+                    }
                     self.reopen(peer, asked, answers).await?;
                     continue;
                 }

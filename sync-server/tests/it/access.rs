@@ -105,11 +105,24 @@ async fn a_revocation_is_said_to_a_locked_device_until_its_purge_receipt_comes()
     let told = world.say(&device, device.hello(), vec![Ask::Purged(forged)]).await;
     assert_eq!(revoked_names(&told), [NOTES]);
     let receipt = purge(&device, NOTES, true);
+    let copy_cursors = device.cursors.clone();
+    device.cursors.retain(|cursor| cursor.compartment != c(NOTES));
     let told = world.say(&device, device.hello(), vec![Ask::Purged(receipt.clone())]).await;
     assert_eq!(revoked_names(&told), Vec::<&str>::new(), "the receipt has come");
     let door = doors(&world, &device).into_iter().find(|d| d.place.name == c(NOTES)).expect("a door");
     assert_eq!(door.purged, Some((receipt, NOW_MS + 2 * HOUR_MS)), "and is kept as it was signed");
-    assert_eq!(revoked_names(&world.exchange(&device, device.hello(), &[]).await), Vec::<&str>::new());
+    // A copy of its disk from before, or the disk itself put back, still names what it holds, and is told for itself as often as it does.
+    let copy = Hello { root: [0; 16], cursors: copy_cursors, ..device.hello() };
+    for hello in [copy.clone(), copy.clone()] {
+        assert_eq!(revoked_names(&world.exchange(&device, hello, &[]).await), [NOTES]);
+    }
+    // One whose lease has ended names no cursor, and asks its key back.
+    let back = Reopen { officer: device.enrolled.officer, compartment: c(NOTES), file: "file-1".into(), escrow: vec![1; 80] };
+    assert_eq!(revoked_names(&world.say(&device, device.hello(), vec![Ask::Reopen(back)]).await), [NOTES]);
+    let of_nobody = Hello { officers: Vec::new(), ..copy.clone() };
+    for hello in [device.hello(), of_nobody] {
+        assert_eq!(revoked_names(&world.exchange(&device, hello, &[]).await), Vec::<&str>::new());
+    }
 }
 
 #[tokio::test]
@@ -225,6 +238,7 @@ async fn a_lost_device_hands_in_its_work_to_review_gets_nothing_and_is_told_to_p
     assert_eq!(revoked(&seen).len(), 0, "the officer's other device is not touched");
     assert_eq!(reasons(&world, &spare).await.into_iter().map(|r| r.1).collect::<Vec<_>>(), ["device_revoked", "device_revoked"]);
     let purges = [NOTES, "operation/op-qorachiroq", "reference", TEAM].map(|name| Ask::Purged(purge(&device, name, true)));
+    device.cursors.clear();
     assert_eq!(revoked(&world.say(&device, device.hello(), purges.to_vec()).await).len(), 0);
     // A code does not bring it back.
     let code = world.hq.make_code("a", false, 24).expect("a code");

@@ -123,7 +123,7 @@ impl World {
                 }
                 let held = waiting.from - 1;
                 let at_hq = self.hq.held(&waiting.stream)?;
-                hold!(held <= at_hq || self.tablets[t].is_forked(), "{c}: {held} changes are off the queue and headquarters has {at_hq}");
+                hold!(held <= at_hq, "{c}: {held} changes are off the queue and headquarters has {at_hq}");
                 let before = self.tablets[t].disk.receipted.insert(waiting.stream.clone(), held).unwrap_or(0);
                 hold!(held >= before, "{c}: {before} changes were receipted and {held} are");
             }
@@ -285,7 +285,7 @@ impl World {
             hold!(ruled == poison, "{c}: quarantined are {ruled:?}, poison is {poison:?}");
             at_hq.extend(counted.into_keys());
         }
-        for tablet in self.tablets.iter().filter(|t| !t.is_forked()) {
+        for tablet in &self.tablets {
             let is_locked = |c: &Compartment| self.hq.lives.lost() > 0 && tablet.locked.values().any(|of| of.contains(c));
             let locked = |n: &ChangeName| self.model.fact(n).is_some_and(|f| is_locked(&f.compartment));
             let missing: Vec<_> = tablet.disk.own.iter().filter(|n| !at_hq.contains(n) && !self.model.is_gone(n) && !locked(n)).collect();

@@ -11,7 +11,7 @@ use daftar_device::sync::{LinkError, Transport};
 use daftar_sync_server::service::Service;
 use daftar_sync_server::store::people::Device as DeviceRow;
 use daftar_wire::file::FileAsk;
-use daftar_wire::message::{Answer, Ask, FrameReader, Notice};
+use daftar_wire::message::{Answer, Ask, Begun, FrameReader, Notice};
 use daftar_wire::segment::Segment;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -65,6 +65,8 @@ pub struct Heard {
     pub files_cut: bool,
     /// Answers heard by the device.
     pub answers: usize,
+    /// What the device said to have of messages that were cut.
+    pub begun: Vec<Begun>,
     /// Messages that were cut and of which the rest was said.
     pub resumed: usize,
     /// Ends that left the device with the newest of a feed and not with what is before it.
@@ -105,12 +107,16 @@ impl Link {
 
     fn note_question(&self, frames: &[Vec<u8>]) {
         for frame in frames {
-            if let Some(Ask::Segment(bytes)) = read_ask(frame) {
-                let compartment = Segment::outline(&bytes).map(|o| o.stream.compartment).ok();
-                self.note(|h| {
-                    h.sent.extend(compartment);
-                    h.segments.push(bytes);
-                });
+            match read_ask(frame) {
+                Some(Ask::Segment(bytes)) => {
+                    let compartment = Segment::outline(&bytes).map(|o| o.stream.compartment).ok();
+                    self.note(|h| {
+                        h.sent.extend(compartment);
+                        h.segments.push(bytes);
+                    });
+                }
+                Some(Ask::Hello(hello)) => self.note(|h| h.begun = hello.begun),
+                _ => {}
             }
         }
     }
@@ -153,12 +159,25 @@ impl Link {
         }
     }
 
+    /// The message that was cut and of which this is the rest, behind what the device said to have of it.
+    fn whole(&self, which: usize, rest: &[u8]) -> Option<Answer> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = *heard.begun.get(which)?;
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = |a: &&Answer| {
+            let bytes = a.write();
+            bytes.strip_suffix(rest).is_some_and(|there| {
+                let head = there.len().checked_sub(usize::try_from(begun.bytes).unwrap_or(usize::MAX));
+                head.is_some_and(|head| Begun::of(&there[head..]) == begun)
+            })
+        };
+        cut.iter().find(is_whole).cloned()
+    }
+
     fn note_answer(&self, answer: &Answer) {
-        if let Answer::Rest(_, bytes) = answer {
-            let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-            let whole = cut.iter().find(|a| a.write().ends_with(bytes)).expect("a rest is that of a message that was cut").clone();
-            drop(cut);
+        if let Answer::Rest(which, rest) = answer {
             self.note(|h| h.resumed += 1);
+            let whole = self.whole(usize::from(*which), rest).expect("a rest is that of a message that was cut");
             return self.note_answer(&whole);
         }
         self.note(|h| {

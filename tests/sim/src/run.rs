@@ -74,7 +74,7 @@ pub fn quiet(world: &mut World, thorough: bool) -> Checked {
     let one = world.rng.place(world.tablets.len());
     each_officer(world, |world, t| {
         steps::sync::sync(world, t, Plan::Clean)?;
-        if world.tablets[t].is_forked() { world.check_all_records(t) } else { world.check_quiet(t, thorough || t == one) }
+        world.check_quiet(t, thorough || t == one)
     })?;
     settle(world);
     world.happened(Fault::Quiet);

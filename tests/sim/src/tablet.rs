@@ -20,9 +20,6 @@ use crate::hq::{Hq, Person};
 /// Everybody's PIN.
 pub const PIN: &str = "48151623";
 
-/// Whether a device whose disk was cloned or put back carries on by itself. To be set with the engines that do.
-const FORKS_MEND: bool = true;
-
 /// A form that an officer has open: what he saw.
 #[derive(Debug, Clone)]
 pub struct Form {
@@ -134,11 +131,6 @@ impl Tablet {
             backup: None,
             copies: 0,
         })
-    }
-
-    /// Its streams go two ways, and these engines do not mend that: it is watched for losses and left out of what is compared.
-    pub fn is_forked(&self) -> bool {
-        self.was_copied && !FORKS_MEND
     }
 
     /// The device.

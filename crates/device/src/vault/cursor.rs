@@ -29,17 +29,20 @@ impl Store {
         self.within(c, |vault| stream::digest_here(&vault.conn(), c))
     }
 
-    /// The list of cursors that the last completed exchange left. Derived: without it one exchange costs one round trip more.
+    /// The list of cursors that the last completed exchange left, without compartments that are closed here since: who names one holds it.
+    /// Derived: without it one exchange costs one round trip more.
     pub fn confirmed(&self) -> Result<Vec<Cursor>> {
-        Ok(self.own.confirmed()?.and_then(|bytes| read_cursors(&bytes).ok()).unwrap_or_default())
+        Ok(self.followed(self.own.confirmed()?.and_then(|bytes| read_cursors(&bytes).ok()).unwrap_or_default()))
     }
 
     /// Keeps that list, without compartments that are closed here: what was told of them was not taken.
     pub fn set_confirmed(&self, cursors: &[Cursor]) -> Result<()> {
-        let open = self.compartments();
-        let is_kept = |c: &Compartment| open.contains(c) && !self.is_closed(c);
-        let kept: Vec<Cursor> = cursors.iter().filter(|c| is_kept(&c.compartment)).cloned().collect();
-        self.own.set_confirmed(&write_cursors(&kept))
+        self.own.set_confirmed(&write_cursors(&self.followed(cursors.to_vec())))
+    }
+
+    fn followed(&self, cursors: Vec<Cursor>) -> Vec<Cursor> {
+        let open = self.fetching();
+        cursors.into_iter().filter(|c| open.contains(&c.compartment)).collect()
     }
 
     /// What is there of messages of earlier answers that were cut, one of a compartment.

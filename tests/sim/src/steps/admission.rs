@@ -21,7 +21,7 @@ const ADMITTED_MAX: usize = 4;
 pub fn can(world: &World, t: usize) -> bool {
     let tablet = &world.tablets[t];
     // A device's first officer leads.
-    tablet.unlocked == Some(0) && !tablet.was_copied && world.admitted < ADMITTED_MAX && tablet.open().contains(&Compartment::reference())
+    tablet.unlocked == Some(0) && world.admitted < ADMITTED_MAX && tablet.open().contains(&Compartment::reference())
 }
 
 /// The leader lets somebody in, who records something and goes.

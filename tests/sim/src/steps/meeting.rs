@@ -1,4 +1,4 @@
-//! Two devices meet where there is no server, and exchange over their own link, whole or cut. Never between two copies of one disk.
+//! Two devices meet where there is no server, and exchange over their own link, whole or cut. Two copies of one disk refuse each other.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,7 @@ const SEGMENTS: u64 = 4;
 
 /// Devices nearby on which somebody is unlocked.
 fn near(world: &World, t: usize) -> Vec<usize> {
-    let id = world.tablets[t].id;
-    let is_near = |u: &usize| {
-        let other = &world.tablets[*u];
-        other.id != id && other.unlocked.is_some() && other.away == 0
-    };
+    let is_near = |u: &usize| *u != t && world.tablets[*u].unlocked.is_some() && world.tablets[*u].away == 0;
     (0..world.tablets.len()).filter(is_near).collect()
 }
 

@@ -123,7 +123,7 @@ const ALL: [(Step, u64); 34] = [
     (Step::Rogue, 12),
     (Step::Backup, 6),
     (Step::PutBack, 20),
-    (Step::Clone, 2),
+    (Step::Clone, 1),
     (Step::Grant, 6),
     (Step::Revoke, 5),
     (Step::ServerRestart, 8),

@@ -1,8 +1,6 @@
 //! What headquarters gives and takes: grants in further compartments, to read or to write, and revocations, unsent work or not. Never tells a
 //! device: that hears of it at its next contact.
 
-use std::collections::BTreeSet;
-
 use daftar_core::authorize::Grant;
 use daftar_core::compartment::Compartment;
 
@@ -15,10 +13,9 @@ use crate::world::World;
 /// So many grants that a role brings are taken or narrowed at the same time: the teams must go on to meet.
 const TAKEN_MAX: usize = 4;
 
-/// One of the device's officers, of those who are on no copied disk.
+/// One of the device's officers.
 fn officer(world: &mut World, t: usize) -> Option<Person> {
-    let copied: BTreeSet<_> = world.tablets.iter().filter(|t| t.was_copied).flat_map(|t| t.people.iter().map(|p| p.id)).collect();
-    let people: Vec<Person> = world.tablets[t].people.iter().filter(|p| !copied.contains(&p.id)).cloned().collect();
+    let people = world.tablets[t].people.clone();
     world.rng.pick(&people).cloned()
 }
 

@@ -228,9 +228,6 @@ fn check_outcome(
     outcome: &Result<SyncReport, SyncError>,
     heard: &Heard,
 ) -> Checked {
-    if world.tablets[t].is_forked() {
-        return Ok(());
-    }
     let label = &world.tablets[t].label;
     match (plan, outcome) {
         (Plan::Clean | Plan::Twice, Ok(r)) => {
@@ -280,10 +277,7 @@ fn check_delivered(world: &mut World, t: usize, whole: bool, heard: &Heard) -> C
         let reviews = if missing.is_empty() { BTreeSet::new() } else { world.hq.reviews(c)? };
         let missing = missing.into_iter().filter(|n| !reviews.contains(n)).count();
         let label = world.model.label(record);
-        hold!(
-            !whole || missing == 0 || world.tablets[t].is_forked(),
-            "{label} in {c}: {missing} changes were handed over and are not there"
-        );
+        hold!(!whole || missing == 0, "{label} in {c}: {missing} changes were handed over and are not there");
     }
     Ok(())
 }
