@@ -197,7 +197,8 @@ impl Service {
         let (mut left, page) = (hello.budget.unwrap_or(u64::MAX), page_bytes(hello.budget));
         // After a restore nothing leaves before an administrator has confirmed who may still read.
         let reading = if standing.is_confirmed { hello.officers } else { Vec::new() };
-        let mut resume = Resume::new(hello.begun);
+        // Who reads a pack goes on with nothing.
+        let mut resume = Resume::new(if peer.road == Road::Link { hello.begun } else { Vec::new() });
         let Ok(Compared { sent, is_all, wanted }) = self.compare(peer, &reading, heads, (&mut left, &mut resume), answers).await? else {
             return Ok(Err(Gone));
         };

@@ -3,6 +3,7 @@
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Epoch;
 use daftar_wire::WireError;
+use daftar_wire::limits::ITEM_BYTES_MAX;
 use daftar_wire::message::{Access, Answer, End, Notice, Receipt, Reopened, Revocation, ShortReceipt, begun_in, begun_rest};
 use daftar_wire::segment::Segment;
 use daftar_wire::sign::VerifyingKey;
@@ -93,7 +94,7 @@ impl Session {
             Some((which, rest)) => [self.begun.get(usize::from(which))?, rest].concat(),
             None => cut.to_vec(),
         };
-        (whole.len() >= BEGUN_BYTES_MIN).then(|| Some((begun_in(&whole)?, whole)))?
+        (BEGUN_BYTES_MIN..=ITEM_BYTES_MAX as usize).contains(&whole.len()).then(|| Some((begun_in(&whole)?, whole)))?
     }
 
     /// Takes one frame and says what is to be done, in order.
@@ -104,6 +105,9 @@ impl Session {
         let answer = match Answer::read(frame)? {
             Some(Answer::Rest(which, rest)) => {
                 let begun = self.begun.get(usize::from(which)).ok_or(WireError::Malformed("the rest of what was not begun"))?;
+                if begun.len() + rest.len() > ITEM_BYTES_MAX as usize {
+                    return Err(WireError::Malformed("the rest of more than a message"));
+                }
                 Answer::read(&[begun.as_slice(), &rest].concat())?
             }
             heard => heard,

@@ -498,6 +498,11 @@ fn a_message_that_is_cut_is_gone_on_with_behind_a_lock_and_forgotten_where_it_ca
     let mut reader = FrameReader::default();
     reader.push(&Answer::Rest(0, vec![1; 9]).write());
     session.hear(&reader.next().expect("a frame").expect("a whole one")).expect_err("the rest of nothing");
+    // However often it is cut, no more is kept than a message may have.
+    let begun = [&[5, 0xa5, 1, 0x69][..], b"reference", &vec![0; 600_000]].concat();
+    let session = Session::new(hq.key.verifying_key(), vec![begun]);
+    assert!(session.begun(&[&[27, 0][..], &[0; 400]].concat()).is_some());
+    assert!(session.begun(&[&[27, 0][..], &vec![0; 600_000]].concat()).is_none());
 }
 
 #[test]
