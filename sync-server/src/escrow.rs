@@ -214,7 +214,7 @@ async fn offer(vault: &Vault, file: &UnsentFile, ask: Sender<FileAsk>, mut heard
             FileAnswer::Receipt(_) => return Ok(None),
             FileAnswer::Missing(_) => return Ok(Some("nobody on that device writes there".into())),
             FileAnswer::Refused { reason, .. } => return Ok(Some(reason)),
-            FileAnswer::Offer(_) | FileAnswer::Chunk(_) | FileAnswer::Here | FileAnswer::End => {}
+            FileAnswer::Offer(_) | FileAnswer::Chunk(_) | FileAnswer::Part(_) | FileAnswer::Here | FileAnswer::End => {}
         }
     }
     Ok(Some("headquarters broke off".into()))

@@ -180,6 +180,18 @@ def files() -> tuple[bytes, dict]:
     return data, listing
 
 
+def parts() -> tuple[bytes, dict]:
+    """A chunk that was cut behind its third byte: what headquarters has of it, and the rest in parts."""
+    name = {1: TEAM, 2: sha256(PLAIN)}
+    said = [(6, name | {7: b"\x00", 10: (0, 3)}), (11, name | {5: 0, 6: PLAIN[3:8], 9: 3}), (12, PLAIN[8:9]), (12, PLAIN[9:]), (10, b"")]
+    data, listed = frames(said)
+    listing = {
+        "what": "file frames", "way": "answer", "about": parts.__doc__, "plain": {"zeros": 0, "then": PLAIN.hex()},
+        "server_key": public_key(SERVER_KEY).hex(), "frames": listed,
+    }  # fmt: skip
+    return data, listing
+
+
 def file_words() -> dict[str, tuple[int, object]]:
     """What is said of the one file, and of another that is not there."""
     name, other = {1: TEAM, 2: sha256(PLAIN)}, {1: TEAM, 2: b"\x66" * 32}
@@ -338,6 +350,7 @@ def made() -> dict[str, tuple[bytes, dict]]:
         "python-question": (asked, asked_listing),
         "python-answer": answer(own),
         "python-files": files(),
+        "python-parts": parts(),
         "python-pack": pack(own, asked),
         "python-recall": recall(own),
         "python-words-ahead": words_ahead(own),

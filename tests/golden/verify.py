@@ -155,8 +155,8 @@ FORMS = {
     *(f"key {n}" for n in range(3)),
     *(f"frame {n}" for n in (*range(1, 12), *range(16, 28))),
     *(f"notice {n}" for n in range(1, 9)),
-    *(f"file question {n}" for n in range(1, 6)),
-    *(f"file answer {n}" for n in (2, 3, *range(5, 11))),
+    *(f"file question {n}" for n in (*range(1, 6), 11, 12)),
+    *(f"file answer {n}" for n in (2, 3, *range(5, 13))),
     *(f"word {n}" for n in (*range(1, 6), 7, 8, 9)),
     *(f"pack {n}" for n in (1, 2, 3)),
 }

@@ -267,6 +267,48 @@ fn a_link_that_is_cut_every_five_seconds_brings_what_a_device_lacks_and_most_of_
 }
 
 #[test]
+fn a_link_that_never_lasts_as_long_as_a_chunk_carries_a_photo_both_ways_and_most_of_it_once() {
+    const PHOTO_BYTES: usize = 40_000;
+    let post = Post::new();
+    let [a, b] = ["aziz", "bobur"].map(|name| Device::enrolled(post.dir.path(), name, &post.server.officer_everywhere(name)));
+    a.import(&corpus::write(post.dir.path(), 30, 17, &["--team", "imt-1"]));
+    let id = a.list("inspection")[0]["id"].as_str().expect("an id").to_owned();
+    for device in [&a, &b, &a] {
+        device.json(&["sync"]);
+    }
+    let photo: Vec<u8> = (0..PHOTO_BYTES / 32 + 1).flat_map(|n| Sha256::digest(n.to_be_bytes())).take(PHOTO_BYTES).collect();
+    let path = post.dir.path().join("boot.bin");
+    std::fs::write(&path, &photo).expect("the folder can be written");
+    a.json(&["attach", &id, &path.display().to_string()]);
+
+    let idle = post.link.up_bytes() + post.link.down_bytes();
+    b.json(&["sync"]);
+    let idle = post.link.up_bytes() + post.link.down_bytes() - idle;
+    post.link.set(FLEETING);
+    let carries = |device: &Device, is_done: &dyn Fn(&Value) -> bool| {
+        let before = post.link.up_bytes() + post.link.down_bytes();
+        for tries in 1..=14 {
+            let out = ended(begin(device, &[]), Duration::from_secs(60));
+            let report = daftar_tests::json(&out);
+            if out.status.success() && is_done(&report) {
+                let all = post.link.up_bytes() + post.link.down_bytes() - before;
+                eprintln!("{all} bytes in {tries} tries for a photo of {PHOTO_BYTES}, {idle} for a word");
+                let twice = all.saturating_sub(PHOTO_BYTES as u64 + (tries + 1) * idle);
+                assert!(tries > 2, "the link was cut before all was through");
+                assert!(twice <= tries * (IN_FLIGHT_BYTES + RECORD_BYTES), "{twice} bytes came twice in {tries} tries");
+                return;
+            }
+        }
+        panic!("no photo comes through");
+    };
+    carries(&a, &|report| report["files"]["waiting"] == 0 && report["files"]["error"].is_null());
+    carries(&b, &|report| report["files"]["error"].is_null());
+    let state = &b.json(&["files", &id])[0];
+    assert_eq!((&state["here"], &state["at_hq"]), (&json!(true), &json!(true)), "{state}");
+    post.server.must(&["verify"]);
+}
+
+#[test]
 fn a_link_that_swallows_everything_is_given_up_and_the_next_sync_goes_on() {
     const PATIENCE: Duration = Duration::from_secs(3);
     let post = Post::new();

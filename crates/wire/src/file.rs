@@ -1,8 +1,9 @@
-//! Files: their names, chunks, manifests and bitmaps. What is said about them stands in `message`, how a chunk lies on a
-//! disk in `chest`. Never reads a disk.
+//! Files: their names, chunks, manifests and bitmaps. What is said about them stands in `message`, how a chunk travels in parts in `parts`,
+//! how it lies on a disk in `chest`. Never reads a disk.
 
 pub mod chest;
 mod message;
+mod parts;
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::FileHash;
@@ -13,6 +14,7 @@ use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES, FILE_CHUNKS_MAX};
 use crate::{WireError, bounded};
 
 pub use message::{FileAnswer, FileAsk, FileReceipt, ReceiptedFile};
+pub use parts::{FileBegun, FilePart, Joining, parts, still_missing};
 
 /// A file's name: bytes are never shared between two compartments.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

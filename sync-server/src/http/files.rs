@@ -34,7 +34,7 @@ pub(super) async fn files(app: &Arc<App>, caller: &Caller, body: Incoming) -> Re
     let mut questions = Questions::of(body);
     let hello = match next(&mut questions).await {
         Ok(Some(hello @ FileAsk::Hello(_))) => hello,
-        Ok(Some(FileAsk::Offer(_) | FileAsk::Chunk(_) | FileAsk::Want { .. } | FileAsk::End) | None) => {
+        Ok(Some(FileAsk::Offer(_) | FileAsk::Chunk(_) | FileAsk::Part(_) | FileAsk::Want { .. } | FileAsk::End) | None) => {
             return said(StatusCode::BAD_REQUEST, "no hello");
         }
         Err(error) => {

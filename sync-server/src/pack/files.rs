@@ -76,7 +76,7 @@ impl Asking {
         self.room = left;
         for file in unasked {
             self.wanted.insert(file.clone());
-            self.say(FileAsk::Want { file, held: None, chunks_max: 1 }).await;
+            self.say(FileAsk::Want { file, held: None, chunks_max: 1, begun: None }).await;
         }
         loop {
             let (back, next) = asked.read_on(told).await?;
@@ -87,13 +87,14 @@ impl Asking {
                 None => return Ok(self.offered),
             };
             match FileAsk::read(&word) {
-                Ok(Some(FileAsk::Want { file, held, chunks_max })) => self.want(file, held, chunks_max).await?,
+                Ok(Some(FileAsk::Want { file, held, chunks_max, .. })) => self.want(file, held, chunks_max).await?,
                 Ok(Some(FileAsk::Offer(manifest))) => {
                     self.offered.insert(manifest.file.clone());
                     self.say(FileAsk::Offer(manifest)).await;
                 }
                 Ok(Some(FileAsk::Chunk(chunk))) => self.say(FileAsk::Chunk(chunk)).await,
-                Ok(Some(FileAsk::Hello(_) | FileAsk::End) | None) => {}
+                // A pack has whole chunks.
+                Ok(Some(FileAsk::Hello(_) | FileAsk::Part(_) | FileAsk::End) | None) => {}
                 Err(error) => tracing::warn!(%error, "a word about a file that cannot be read was passed over"),
             }
         }
@@ -113,7 +114,7 @@ impl Asking {
         let (fit, left) = blocking(move || fitting(&hq, &asked, has.as_deref(), chunks_max, room)).await?;
         self.room = left;
         if fit > 0 || chunks_max == 0 {
-            self.say(FileAsk::Want { file, held, chunks_max: fit }).await;
+            self.say(FileAsk::Want { file, held, chunks_max: fit, begun: None }).await;
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ async fn answer(mut heard: Receiver<FileAnswer>, answers: &Sender<Answer>) -> He
             FileAnswer::Here | FileAnswer::End => continue,
             FileAnswer::Receipt(r) => all.receipted.extend(r.held.iter().map(|f| f.file.clone())),
             FileAnswer::Held { held, .. } => all.parts += u64::from(held.iter().flatten().any(|bits| *bits != 0)),
-            FileAnswer::Offer(_) | FileAnswer::Chunk(_) | FileAnswer::Missing(_) | FileAnswer::Refused { .. } => {}
+            FileAnswer::Offer(_) | FileAnswer::Chunk(_) | FileAnswer::Part(_) | FileAnswer::Missing(_) | FileAnswer::Refused { .. } => {}
         }
         let _ = answers.send(Answer::File(answer.word())).await;
     }

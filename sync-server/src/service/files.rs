@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 
 use daftar_core::ids::{DeviceId, OfficerId};
-use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId, FileReceipt, Manifest, Manifesting, ReceiptedFile};
+use daftar_wire::file::{
+    Bitmap, FileAnswer, FileAsk, FileBegun, FileChunk, FileId, FilePart, FileReceipt, Joining, Manifest, Manifesting, ReceiptedFile,
+    chunk_bytes, parts, still_missing,
+};
 use daftar_wire::limits::FILE_EXCHANGE_FILES_MAX;
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
@@ -38,6 +41,16 @@ pub struct FilesExchanged {
 struct Offered {
     rows: HashMap<FileId, (Place, i64)>,
     open: Option<(i64, Chest)>,
+    /// The chunk that comes in parts.
+    joining: Joining,
+}
+
+/// A file that a device wants.
+struct Wanted {
+    file: FileId,
+    held: Option<Vec<u8>>,
+    chunks_max: u32,
+    begun: Option<FileBegun>,
 }
 
 /// A file that is being sent.
@@ -45,7 +58,8 @@ struct Sending {
     file: FileId,
     row: FileRow,
     manifest: Option<Manifest>,
-    chunks: Vec<u32>,
+    /// Each from a byte on, or whole.
+    chunks: Vec<(u32, Option<u32>)>,
 }
 
 impl Service {
@@ -86,8 +100,17 @@ impl Service {
                         let _ = answers.send(answer).await;
                     }
                 }
-                FileAsk::Want { file, held, chunks_max } => {
-                    done.sent += self.send(id, &officers, file, held, chunks_max, answers).await?;
+                FileAsk::Part(part) => {
+                    let (back, answer, taken) = self.blocking(move |hq| take_part(hq, offered, part)).await?;
+                    offered = back;
+                    done.taken += u64::from(taken);
+                    if let Some(answer) = answer {
+                        let _ = answers.send(answer).await;
+                    }
+                }
+                FileAsk::Want { file, held, chunks_max, begun } => {
+                    let asked = Wanted { file, held, chunks_max, begun };
+                    done.sent += self.send(id, &officers, asked, answers).await?;
                 }
                 FileAsk::End => {
                     done.ended = answers.send(FileAnswer::End).await.is_ok();
@@ -95,6 +118,7 @@ impl Service {
                 }
             }
         }
+        let offered = self.blocking(move |hq| keep_begun(hq, offered)).await?;
         if road == Road::Pack {
             for answer in self.blocking(move |hq| held(hq, offered)).await? {
                 let _ = answers.send(answer).await;
@@ -104,17 +128,9 @@ impl Service {
     }
 
     /// Sends what a device lacks of a file; what is not there and what is not its officers' is one answer.
-    async fn send(
-        &self,
-        device: DeviceId,
-        officers: &[OfficerId],
-        file: FileId,
-        held: Option<Vec<u8>>,
-        chunks_max: u32,
-        answers: &Sender<FileAnswer>,
-    ) -> Result<u64> {
-        let (officers, asked) = (officers.to_vec(), file.clone());
-        let found = self.blocking(move |hq| wanted(hq, &device, &officers, &asked, held, chunks_max)).await?;
+    async fn send(&self, device: DeviceId, officers: &[OfficerId], asked: Wanted, answers: &Sender<FileAnswer>) -> Result<u64> {
+        let (officers, file) = (officers.to_vec(), asked.file.clone());
+        let found = self.blocking(move |hq| wanted(hq, &device, &officers, asked)).await?;
         let Some(Sending { file, row, manifest, chunks }) = found else {
             let _ = answers.send(FileAnswer::Missing(file)).await;
             return Ok(0);
@@ -130,11 +146,18 @@ impl Service {
             return Ok(0);
         }
         let mut sent = 0;
-        for index in chunks {
+        for (index, at) in chunks {
             let row = row.clone();
             let Some(bytes) = self.blocking(move |hq| read_chunk(hq, &row, index)).await? else { continue };
-            if answers.send(FileAnswer::Chunk(FileChunk { file: file.clone(), index, bytes })).await.is_err() {
-                return Ok(sent);
+            let chunk = FileChunk { file: file.clone(), index, bytes };
+            let said: Box<dyn Iterator<Item = FileAnswer> + Send> = match at {
+                Some(at) => Box::new(parts(chunk, at).map(FileAnswer::Part)),
+                None => Box::new(std::iter::once(FileAnswer::Chunk(chunk))),
+            };
+            for answer in said {
+                if answers.send(answer).await.is_err() {
+                    return Ok(sent);
+                }
             }
             sent += 1;
         }
@@ -150,7 +173,7 @@ fn held(hq: &Headquarters, offered: Offered) -> Result<Vec<FileAnswer>> {
         let mut said = Vec::new();
         for (file, row) in rows {
             let part = files::by_id(tx, row)?.filter(|row| !row.whole);
-            said.extend(part.map(|row| FileAnswer::Held { file, held: Some(row.held.bytes().to_vec()) }));
+            said.extend(part.map(|row| FileAnswer::Held { file, held: Some(row.held.bytes().to_vec()), begun: None }));
         }
         Ok(said)
     })
@@ -215,7 +238,7 @@ fn offer(
         Ok(Some((_, row))) if row.whole => receipt(hq, file.clone(), row.size)?,
         Ok(Some((place, row))) => {
             offered.rows.insert(file.clone(), (place, row.id));
-            FileAnswer::Held { file: file.clone(), held: Some(row.held.bytes().to_vec()) }
+            held_of(hq, file, &row)?
         }
         Err(error) => full(file, error)?,
     };
@@ -232,6 +255,55 @@ fn present_or_lost(hq: &Headquarters, tx: &Connection, row: FileRow) -> Result<F
     Ok(files::set_held(tx, row.id, &all, false)?.unwrap_or(row))
 }
 
+/// What is here of a file that is not whole.
+fn held_of(hq: &Headquarters, file: &FileId, row: &FileRow) -> Result<FileAnswer> {
+    let begun = Some(hq.blobs.how_much_begun(row)?);
+    Ok(FileAnswer::Held { file: file.clone(), held: Some(row.held.bytes().to_vec()), begun })
+}
+
+/// Takes a part of a chunk; the chunk itself once all of it is here.
+fn take_part(hq: &Headquarters, mut offered: Offered, part: FilePart) -> Result<(Offered, Option<FileAnswer>, bool)> {
+    let bytes = match part {
+        FilePart::More(bytes) => bytes,
+        FilePart::From { file, index, at, bytes } => {
+            offered = keep_begun(hq, offered)?;
+            if let Err(reason) = begin(hq, &mut offered, &file, index, at as usize)? {
+                return Ok((offered, Some(refused(&file, reason)), false));
+            }
+            bytes
+        }
+    };
+    match offered.joining.more(&bytes) {
+        Ok(Some(chunk)) => take(hq, offered, &chunk),
+        Ok(None) => Ok((offered, None, false)),
+        Err(error) => {
+            tracing::warn!(%error, "a part of a chunk was not taken");
+            Ok((offered, None, false))
+        }
+    }
+}
+
+/// Begins a chunk with what is here of it before a byte; or why not.
+fn begin(hq: &Headquarters, offered: &mut Offered, file: &FileId, index: u32, at: usize) -> Result<std::result::Result<(), &'static str>> {
+    let Some((_, id)) = offered.rows.get(file) else { return Ok(Err("not_offered")) };
+    let Some(row) = hq.store.read(|tx| files::by_id(tx, *id))? else { return Ok(Err("not_offered")) };
+    let here = if at == 0 { Some((index, Vec::new())) } else { hq.blobs.read_begun(&row)? };
+    let here = here.filter(|(of, bytes)| *of == index && bytes.len() >= at);
+    let (Some(whole), Some((_, mut bytes))) = (chunk_bytes(row.size, index), here) else { return Ok(Err("bad_chunk")) };
+    bytes.truncate(at);
+    Ok(offered.joining.begin(FileChunk { file: file.clone(), index, bytes }, whole).map_err(|_| "bad_chunk"))
+}
+
+/// What came of a chunk stays until the rest comes.
+fn keep_begun(hq: &Headquarters, mut offered: Offered) -> Result<Offered> {
+    let Some(begun) = offered.joining.leave() else { return Ok(offered) };
+    let Some((_, id)) = offered.rows.get(&begun.file) else { return Ok(offered) };
+    if let Some(row) = hq.store.read(|tx| files::by_id(tx, *id))?.filter(|row| !row.held.has(begun.index)) {
+        hq.blobs.keep_begun(&row, begun.index, &begun.bytes)?;
+    }
+    Ok(offered)
+}
+
 fn take(hq: &Headquarters, mut offered: Offered, chunk: &FileChunk) -> Result<(Offered, Option<FileAnswer>, bool)> {
     let file = &chunk.file;
     let Some((place, id)) = offered.rows.get(file).cloned() else {
@@ -244,9 +316,11 @@ fn take(hq: &Headquarters, mut offered: Offered, chunk: &FileChunk) -> Result<(O
     if row.whole {
         return Ok((offered, Some(receipt(hq, file.clone(), row.size)?), false));
     }
-    let expected = daftar_wire::file::chunk_bytes(row.size, chunk.index);
+    let expected = chunk_bytes(row.size, chunk.index);
     if expected != Some(chunk.bytes.len()) || hash != Some(Sha256::digest(&chunk.bytes).into()) {
         tracing::warn!(compartment = %file.compartment, index = chunk.index, "a chunk that is not what was offered was not taken");
+        // It may have gone on behind a beginning that was not the file's.
+        hq.blobs.forget_begun(&row.blob)?;
         return Ok((offered, Some(refused(file, "bad_chunk")), false));
     }
     let kept = keep(hq, &mut offered, &row, chunk);
@@ -281,8 +355,7 @@ fn complete(hq: &Headquarters, place: &Place, file: &FileId, row: &FileRow) -> R
     let checked = check(chest, &manifest)?;
     if !checked.bad.is_empty() {
         let now = hq.store.write(|tx| files::set_held(tx, row.id, &checked.bad, false))?;
-        let held = now.map_or_else(|| Bitmap::empty(row.held.count()), |row| row.held);
-        return Ok(FileAnswer::Held { file: file.clone(), held: Some(held.bytes().to_vec()) });
+        return held_of(hq, file, &now.unwrap_or_else(|| FileRow { held: Bitmap::empty(row.held.count()), ..row.clone() }));
     }
     if !checked.is_named {
         tracing::warn!(compartment = %file.compartment, "a file whose chunks do not come to its name was not kept");
@@ -292,6 +365,7 @@ fn complete(hq: &Headquarters, place: &Place, file: &FileId, row: &FileRow) -> R
     }
     let others = hq.store.write(|tx| files::set_whole(tx, place, row, hq.clock.now_ms()))?;
     others.iter().try_for_each(|blob| hq.blobs.remove(blob))?;
+    hq.blobs.forget_begun(&row.blob)?;
     receipt(hq, file.clone(), row.size)
 }
 
@@ -330,9 +404,7 @@ fn wanted(
     hq: &Headquarters,
     device: &DeviceId,
     officers: &[OfficerId],
-    file: &FileId,
-    held: Option<Vec<u8>>,
-    chunks_max: u32,
+    Wanted { file, held, chunks_max, begun }: Wanted,
 ) -> Result<Option<Sending>> {
     hq.store.read(|tx| {
         // After a restore nothing leaves before an administrator has confirmed who may still read.
@@ -345,8 +417,9 @@ fn wanted(
         let has = held.and_then(|bits| Bitmap::read(row.held.count(), &bits));
         let manifest = if has.is_none() && chunks_max > 0 { Some(files::manifest(tx, &place, &row)?) } else { None };
         let has = has.unwrap_or_else(|| Bitmap::empty(row.held.count()));
-        let chunks = has.missing().take(chunks_max as usize).collect();
-        Ok(Some(Sending { file: file.clone(), row, manifest, chunks }))
+        let mut chunks = still_missing(has.missing(), begun);
+        chunks.truncate(chunks_max as usize);
+        Ok(Some(Sending { file, row, manifest, chunks }))
     })
 }
 

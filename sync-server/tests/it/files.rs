@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daftar_core::ids::{FileHash, OfficerId};
 use daftar_sync_server::verify::verify;
-use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId, Manifest, Manifesting};
+use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileBegun, FileChunk, FileId, FilePart, Manifest, Manifesting, parts};
 use daftar_wire::limits::FILE_CHUNK_BYTES;
 use daftar_wire::sign::verifying_key;
 use tokio::sync::mpsc::channel;
@@ -43,6 +43,12 @@ impl Photo {
         FileAsk::Chunk(FileChunk { file: self.id(), index: index as u32, bytes: self.chunks[index].clone() })
     }
 
+    /// A chunk in parts, from this byte on.
+    fn parts(&self, index: usize, at: usize) -> Vec<FilePart> {
+        let chunk = FileChunk { file: self.id(), index: index as u32, bytes: self.chunks[index].clone() };
+        parts(chunk, at as u32).collect()
+    }
+
     pub fn want(&self) -> FileAsk {
         want(self.id())
     }
@@ -54,18 +60,27 @@ impl Photo {
 }
 
 fn want(file: FileId) -> FileAsk {
-    FileAsk::Want { file, held: None, chunks_max: 100 }
+    FileAsk::Want { file, held: None, chunks_max: 100, begun: None }
 }
 
 /// One exchange: what was answered, in order, the end left out.
 async fn exchange(world: &World, device: &Device, officers: &[OfficerId], said: &[FileAsk]) -> Vec<FileAnswer> {
+    let mut all = heard(world, device, officers, [said, &[FileAsk::End]].concat()).await;
+    assert_eq!(all.pop(), Some(FileAnswer::End));
+    all
+}
+
+/// The same of one that is cut behind these words.
+async fn cut(world: &World, device: &Device, said: &[FileAsk]) -> Vec<FileAnswer> {
+    heard(world, device, &[device.enrolled.officer], said.to_vec()).await
+}
+
+async fn heard(world: &World, device: &Device, officers: &[OfficerId], said: Vec<FileAsk>) -> Vec<FileAnswer> {
     let row = world.service.device_with_key(device.keys.signing.verifying_key().to_bytes()).await.expect("readable");
     let row = row.expect("an enrolled device");
     let (ask, asks) = channel(4);
     let (answers, mut heard) = channel(4);
-    let mut all = vec![FileAsk::Hello(officers.to_vec())];
-    all.extend_from_slice(said);
-    all.push(FileAsk::End);
+    let all = [vec![FileAsk::Hello(officers.to_vec())], said].concat();
     let asking = async move {
         for word in all {
             ask.send(word).await.expect("heard");
@@ -82,9 +97,7 @@ async fn exchange(world: &World, device: &Device, officers: &[OfficerId], said: 
         }
         all
     };
-    let (_, _, mut all) = tokio::join!(asking, serving, hearing);
-    assert_eq!(all.pop(), Some(FileAnswer::End));
-    all
+    tokio::join!(asking, serving, hearing).2
 }
 
 pub async fn said(world: &World, device: &Device, said: &[FileAsk]) -> Vec<FileAnswer> {
@@ -136,14 +149,83 @@ async fn chunks_come_in_any_order_and_any_number_of_sittings_and_only_the_whole_
     assert_eq!(chunks.into_values().collect::<Vec<_>>(), photo.chunks.iter().collect::<Vec<_>>());
     let mut has = Bitmap::full(count);
     has.set(5, false);
-    let one = FileAsk::Want { file: photo.id(), held: Some(has.bytes().to_vec()), chunks_max: 9 };
+    let one = FileAsk::Want { file: photo.id(), held: Some(has.bytes().to_vec()), chunks_max: 9, begun: None };
     let sent: Vec<u32> =
         said(&world, &b, &[one]).await.iter().filter_map(|a| if let FileAnswer::Chunk(c) = a { Some(c.index) } else { None }).collect();
     assert_eq!(sent, [5], "only what is missing is sent");
-    let state = FileAsk::Want { file: photo.id(), held: None, chunks_max: 0 };
+    let state = FileAsk::Want { file: photo.id(), held: None, chunks_max: 0, begun: None };
     let told = said(&world, &b, &[state]).await;
     assert_eq!((told.len(), receipted(&told, &b).len()), (1, 1), "asked for its state alone it says no more");
     assert_eq!(verify(&world.hq).expect("read").files, 1);
+}
+
+fn begun(answers: &[FileAnswer]) -> Option<FileBegun> {
+    answers.iter().find_map(|a| if let FileAnswer::Held { begun, .. } = a { *begun } else { None })
+}
+
+#[tokio::test]
+async fn a_chunk_that_was_cut_goes_on_where_it_was_cut_both_ways() {
+    const KEPT: usize = 3 * 4096;
+    let world = World::new();
+    let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let photo = Photo::new(TEAM, 11, 2 * FILE_CHUNK_BYTES + 9);
+    let asks = |index, at| photo.parts(index, at).into_iter().map(FileAsk::Part);
+    let offer_and = |more: Vec<FileAsk>| [vec![photo.offer()], more].concat();
+
+    let told = cut(&world, &a, &offer_and(asks(1, 0).take(3).collect())).await;
+    assert_eq!(begun(&told), Some(FileBegun::default()), "it takes parts, and has none");
+    let names = || std::fs::read_dir(world.hq.folder.files()).expect("the folder").flatten().map(|e| e.path());
+    let beginning = std::fs::read(names().find(|p| p.extension().is_some()).expect("it is kept")).expect("a file");
+    assert!(!beginning.windows(64).any(|w| w == &photo.chunks[1][..64]), "it does not lie there in plain");
+    // Whoever offers the same file is told of it, and goes on: in another order, and cut again.
+    let told = cut(&world, &b, &offer_and(asks(1, KEPT).take(2).collect())).await;
+    assert_eq!((begun(&told), bits(&told, 3).held()), (Some(FileBegun { index: 1, bytes: KEPT as u32 }), 0));
+    let told = cut(&world, &a, &offer_and([asks(1, KEPT + 2 * 4096).collect(), asks(0, 0).take(1).collect::<Vec<_>>()].concat())).await;
+    assert_eq!(begun(&told), Some(FileBegun { index: 1, bytes: KEPT as u32 + 8192 }));
+    let told = said(&world, &a, &offer_and(asks(0, 4096).chain(asks(2, 0)).collect())).await;
+    assert_eq!((begun(&told), bits(&told, 3).has(1)), (Some(FileBegun { index: 0, bytes: 4096 }), true));
+    assert_eq!(receipted(&told, &a), [photo.id().sha256], "what came in parts comes to its name");
+    assert_eq!(names().count(), 1, "no beginning is left");
+
+    let mut has = Bitmap::full(3);
+    has.set(1, false);
+    let want = |begun| FileAsk::Want { file: photo.id(), held: Some(has.bytes().to_vec()), chunks_max: 9, begun };
+    let got = |answers: Vec<FileAnswer>| -> Vec<FilePart> {
+        answers.into_iter().filter_map(|a| if let FileAnswer::Part(part) = a { Some(part) } else { None }).collect()
+    };
+    let rest = said(&world, &b, &[want(Some(FileBegun { index: 1, bytes: 5000 }))]).await;
+    assert_eq!(got(rest), photo.parts(1, 5000), "only the rest of it is sent");
+    let other = said(&world, &b, &[want(Some(FileBegun { index: 0, bytes: 5000 }))]).await;
+    assert_eq!(got(other), photo.parts(1, 0), "of what is lacking");
+    let whole = said(&world, &b, &[want(None)]).await;
+    assert!(whole.contains(&FileAnswer::Chunk(FileChunk { file: photo.id(), index: 1, bytes: photo.chunks[1].clone() })));
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_not_the_files_costs_one_try_and_parts_of_nothing_are_refused() {
+    let world = World::new();
+    let (a, b) = (world.device("a", "imt-1").await, world.device("b", "imt-1").await);
+    let photo = Photo::new(TEAM, 12, FILE_CHUNK_BYTES);
+    let other = Photo::new(TEAM, 13, FILE_CHUNK_BYTES);
+    let part = |at: u32, bytes: &[u8]| FileAsk::Part(FilePart::From { file: photo.id(), index: 0, at, bytes: bytes.to_vec() });
+    let more = |bytes: &[u8]| FileAsk::Part(FilePart::More(bytes.to_vec()));
+    let foreign = FileAsk::Part(other.parts(0, 0).remove(0));
+    let beyond = FileAsk::Part(FilePart::From { file: photo.id(), index: 1, at: 0, bytes: vec![1] });
+    let words = [photo.offer(), more(b"of nothing"), part(10, b"behind nothing"), foreign, beyond];
+    assert_eq!(reasons(&said(&world, &a, &words).await), ["bad_chunk", "not_offered", "bad_chunk"]);
+    let too_much = [photo.offer(), part(0, &[0; 9]), more(&vec![0; FILE_CHUNK_BYTES])];
+    assert_eq!(begun(&cut(&world, &a, &too_much).await), Some(FileBegun::default()));
+    assert_eq!(
+        begun(&cut(&world, &a, &[photo.offer(), part(0, b"not the photo's")]).await),
+        Some(FileBegun::default()),
+        "nothing was kept"
+    );
+
+    let rest = |at: u32| [vec![photo.offer()], photo.parts(0, at as usize).into_iter().map(FileAsk::Part).collect()].concat();
+    let told = said(&world, &b, &rest(15)).await;
+    assert_eq!((begun(&told), reasons(&told)), (Some(FileBegun { index: 0, bytes: 15 }), vec!["bad_chunk"]));
+    let told = said(&world, &b, &rest(0)).await;
+    assert_eq!((begun(&told), receipted(&told, &b)), (Some(FileBegun::default()), vec![photo.id().sha256]), "it is not gone on with again");
 }
 
 #[tokio::test]

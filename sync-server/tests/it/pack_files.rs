@@ -142,7 +142,8 @@ async fn an_answer_brings_the_photos_that_its_one_officer_may_see_whoever_else_i
 
 /// What an answer says to be here of a file.
 fn held(words: &[FileAnswer], of: &FileId, chunks: u32) -> Option<Vec<u32>> {
-    let mut said = words.iter().filter_map(|w| if let FileAnswer::Held { file, held } = w { Some((file, held.clone()?)) } else { None });
+    let mut said =
+        words.iter().filter_map(|w| if let FileAnswer::Held { file, held, .. } = w { Some((file, held.clone()?)) } else { None });
     let (_, bits) = said.find(|(file, _)| *file == of)?;
     let bits = Bitmap::read(chunks, &bits).expect("as many bits as chunks");
     Some((0..chunks).filter(|i| bits.has(*i)).collect())
@@ -184,7 +185,7 @@ async fn an_answer_with_little_room_brings_a_file_in_parts_and_the_next_question
     let (mut has, mut came) = (Bitmap::empty(5), Vec::new());
     for _ in 0..3 {
         let (file, bits) = (large.manifest.file.clone(), has.bytes().to_vec());
-        let rest = FileAsk::Want { file, held: Some(bits).filter(|_| has.held() > 0), chunks_max: 5 };
+        let rest = FileAsk::Want { file, held: Some(bits).filter(|_| has.held() > 0), chunks_max: 5, begun: None };
         let question = with_files(&world, &b, Vec::new(), &[small.want(), rest]);
         stick.ask_within(&world, &question, room).await.expect("taken");
         let chunks = words(&stick.said(&b)).into_iter().filter_map(|w| if let FileAnswer::Chunk(chunk) = w { Some(chunk) } else { None });

@@ -1,7 +1,9 @@
 //! The words about files, both ways: made of fixed bytes, listed from them, and checked against the file that the listing names.
 
 use daftar_core::ids::FileHash;
-use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId, FileReceipt, Manifest, Manifesting, ReceiptedFile};
+use daftar_wire::file::{
+    Bitmap, FileAnswer, FileAsk, FileBegun, FileChunk, FileId, FilePart, FileReceipt, Joining, Manifest, Manifesting, ReceiptedFile,
+};
 use daftar_wire::limits::FILE_CHUNK_BYTES;
 use daftar_wire::message::frame;
 use daftar_wire::sign::verifying_key;
@@ -38,8 +40,8 @@ pub fn files() -> Vec<GoldenFile> {
         FileAsk::Hello(vec![daftar_core::ids::OfficerId([0xa0; 16])]),
         FileAsk::Offer(m.clone()),
         FileAsk::Chunk(last.clone()),
-        FileAsk::Want { file: file.clone(), held: Some(bits.clone()), chunks_max: 4 },
-        FileAsk::Want { file: other.clone(), held: None, chunks_max: 0 },
+        FileAsk::Want { file: file.clone(), held: Some(bits.clone()), chunks_max: 4, begun: None },
+        FileAsk::Want { file: other.clone(), held: None, chunks_max: 0, begun: None },
     ]
     .iter()
     .flat_map(FileAsk::write)
@@ -49,18 +51,30 @@ pub fn files() -> Vec<GoldenFile> {
     let receipt = FileReceipt::sign(&server_key(), EPOCH, NOW_MS, vec![ReceiptedFile { file: file.clone(), size: m.size }]);
     let answered = [
         FileAnswer::Here,
-        FileAnswer::Held { file: file.clone(), held: Some(bits) },
-        FileAnswer::Held { file: other.clone(), held: None },
+        FileAnswer::Held { file: file.clone(), held: Some(bits.clone()), begun: None },
+        FileAnswer::Held { file: other.clone(), held: None, begun: None },
         FileAnswer::Receipt(receipt),
-        FileAnswer::Offer(m),
+        FileAnswer::Offer(m.clone()),
         FileAnswer::Chunk(last),
-        FileAnswer::Refused { file, reason: "storage_full".into() },
+        FileAnswer::Refused { file: file.clone(), reason: "storage_full".into() },
         FileAnswer::Missing(other),
         FileAnswer::End,
     ]
     .iter()
     .flat_map(FileAnswer::write)
     .collect();
+    // Four bytes of the last chunk came before a cut.
+    let begun = Some(FileBegun { index: 1, bytes: 4 });
+    let parts = [
+        FilePart::From { file: file.clone(), index: 1, at: 4, bytes: TAIL[4..9].to_vec() },
+        FilePart::More(TAIL[9..10].to_vec()),
+        FilePart::More(TAIL[10..].to_vec()),
+    ];
+    let mut asked_in_parts = FileAsk::Offer(m).write();
+    asked_in_parts.extend(parts.iter().cloned().map(FileAsk::Part).flat_map(|ask| ask.write()));
+    asked_in_parts.extend(FileAsk::Want { file: file.clone(), held: Some(bits.clone()), chunks_max: 1, begun }.write());
+    let mut told_in_parts = FileAnswer::Held { file, held: Some(bits), begun }.write();
+    told_in_parts.extend(parts.into_iter().map(FileAnswer::Part).flat_map(|answer| answer.write()));
     let made = |name, way: &str, about: &str, content: Vec<u8>| {
         let mut listing = json!({ "what": "file frames", "way": way, "about": about });
         listing["plain"] = json!({ "zeros": FILE_CHUNK_BYTES, "then": hex(TAIL) });
@@ -71,6 +85,8 @@ pub fn files() -> Vec<GoldenFile> {
     vec![
         made("files-question", "question", "all that a device says of files, with an unknown message", asked),
         made("files-answer", "answer", "all that headquarters says of files", answered),
+        made("parts-question", "question", "a device goes on with a chunk that was cut, and asks for the rest of one", asked_in_parts),
+        made("parts-answer", "answer", "headquarters says what it has of a chunk that was cut, and gives the rest of one", told_in_parts),
     ]
 }
 
@@ -86,6 +102,20 @@ fn list_manifest(m: &Manifest) -> Json {
 
 fn list_chunk(c: &FileChunk) -> Json {
     about(&c.file, &[("5", c.index.into()), ("6", quoted(&c.bytes))])
+}
+
+fn list_part(part: &FilePart) -> Json {
+    match part {
+        FilePart::From { file, index, at, bytes } => about(file, &[("5", (*index).into()), ("6", quoted(bytes)), ("9", (*at).into())]),
+        FilePart::More(bytes) => quoted(bytes),
+    }
+}
+
+fn with_begun(mut content: Json, begun: Option<FileBegun>) -> Json {
+    if let Some(FileBegun { index, bytes }) = begun {
+        content["10"] = json!([index, bytes]);
+    }
+    content
 }
 
 /// What the frames of one way say.
@@ -124,12 +154,13 @@ fn list_ask(ask: &FileAsk) -> Json {
         FileAsk::Hello(officers) => json!({ "3": officers.iter().map(|o| quoted(&o.0)).collect::<Vec<_>>() }),
         FileAsk::Offer(m) => list_manifest(m),
         FileAsk::Chunk(c) => list_chunk(c),
-        FileAsk::Want { file, held, chunks_max } => {
+        FileAsk::Part(part) => list_part(part),
+        FileAsk::Want { file, held, chunks_max, begun } => {
             let mut content = about(file, &[("5", (*chunks_max).into())]);
             if let Some(bits) = held {
                 content["7"] = quoted(bits);
             }
-            content
+            with_begun(content, *begun)
         }
         FileAsk::End => quoted(&[]),
     }
@@ -137,9 +168,10 @@ fn list_ask(ask: &FileAsk) -> Json {
 
 fn list_answer(answer: &FileAnswer) -> Json {
     match answer {
-        FileAnswer::Held { file, held } => {
+        FileAnswer::Part(part) => list_part(part),
+        FileAnswer::Held { file, held, begun } => {
             let bits: Vec<(&str, Json)> = held.iter().map(|bits| ("7", quoted(bits))).collect();
-            about(file, &bits)
+            with_begun(about(file, &bits), *begun)
         }
         FileAnswer::Offer(m) => list_manifest(m),
         FileAnswer::Chunk(c) => list_chunk(c),
@@ -158,6 +190,20 @@ pub fn check(name: &str, content: &[u8], listing: &Json) {
     let zeros = listing["plain"]["zeros"].as_u64().expect("a number") as usize;
     let whole = manifest_of(zeros, &bytes(&listing["plain"]["then"]));
     let chunk = |c: &FileChunk| assert!(c.file == whole.file && whole.holds(c.index, &c.bytes), "{name}: no chunk of the file");
+    let plain = [&vec![0; zeros], &bytes(&listing["plain"]["then"])[..]].concat();
+    let mut joining = Joining::default();
+    let mut part = |part: &FilePart| {
+        let here = match part {
+            FilePart::From { file, index, at, bytes } => {
+                let of = plain.chunks(FILE_CHUNK_BYTES).nth(*index as usize).expect("a chunk of the file");
+                let before = FileChunk { file: file.clone(), index: *index, bytes: of[..*at as usize].to_vec() };
+                joining.begin(before, of.len()).unwrap_or_else(|e| panic!("{name}: {e}"));
+                joining.more(bytes)
+            }
+            FilePart::More(bytes) => joining.more(bytes),
+        };
+        here.unwrap_or_else(|e| panic!("{name}: {e}")).iter().for_each(chunk);
+    };
     let mut again = Vec::new();
     for f in unframed(content) {
         let is_question = listing["way"] == "question";
@@ -166,6 +212,7 @@ pub fn check(name: &str, content: &[u8], listing: &Json) {
                 match &ask {
                     FileAsk::Offer(m) => assert_eq!(*m, whole, "{name}"),
                     FileAsk::Chunk(c) => chunk(c),
+                    FileAsk::Part(p) => part(p),
                     FileAsk::Hello(_) | FileAsk::Want { .. } | FileAsk::End => {}
                 }
                 ask.write()
@@ -174,6 +221,7 @@ pub fn check(name: &str, content: &[u8], listing: &Json) {
                 match &answer {
                     FileAnswer::Offer(m) => assert_eq!(*m, whole, "{name}"),
                     FileAnswer::Chunk(c) => chunk(c),
+                    FileAnswer::Part(p) => part(p),
                     FileAnswer::Receipt(r) => {
                         let key = verifying_key(&bytes(&listing["server_key"])).expect("a key");
                         r.verify(&key).unwrap_or_else(|e| panic!("{name}: {e}"));

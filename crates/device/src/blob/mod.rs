@@ -18,6 +18,8 @@ pub(crate) use thumbnail::thumbnail;
 
 /// What the name of a file in the making ends with.
 const PART: &str = "part";
+/// What the name of the beginning of a file's next chunk ends with.
+const BEGUN: &str = "begun";
 
 /// The folder.
 pub(crate) struct Blobs(PathBuf);
@@ -77,13 +79,44 @@ impl Blobs {
         Ok(Some(Chest::new(file, key, size)))
     }
 
+    fn begun(&self, name: &str) -> PathBuf {
+        self.0.join(name).with_extension(BEGUN)
+    }
+
+    /// Keeps the beginning of a chunk of this file, sealed, in place of what was kept before. Should it not reach the disk, it comes again.
+    pub(crate) fn keep_begun(&self, name: &str, sealed: &[u8]) -> Result<()> {
+        self.make()?;
+        let path = self.begun(name);
+        fs::write(&path, sealed)?;
+        private(&path, 0o600)
+    }
+
+    /// The beginning that is kept.
+    pub(crate) fn read_begun(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.begun(name)) {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Takes the beginning away.
+    pub(crate) fn forget_begun(&self, name: &str) -> Result<()> {
+        gone(fs::remove_file(self.begun(name)))
+    }
+
     /// Takes a file's bytes away.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        self.forget_begun(name)?;
         gone(fs::remove_file(self.0.join(name)))
     }
 
     /// Takes a file's bytes away for good: overwritten first, as far as the medium allows.
     pub(crate) fn erase(&self, name: &str) -> Result<()> {
+        let begun = self.begun(name);
+        if begun.exists() {
+            crate::home::remove(&begun)?;
+        }
         crate::home::remove(&self.0.join(name))
     }
 
@@ -104,17 +137,19 @@ impl Blobs {
         Ok(())
     }
 
-    /// What was begun and is written down gets its name; what was begun and is not goes.
+    /// What is in the making and is written down gets its name; what is not goes, and beginnings of chunks of files that are not.
     pub(crate) fn tidy(&self, known: &HashSet<String>) -> Result<()> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(e.into()),
         };
-        for path in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == PART)) {
-            match path.file_stem().and_then(|s| s.to_str()).filter(|s| known.contains(*s)) {
-                Some(name) => self.settle(name)?,
-                None => gone(fs::remove_file(&path))?,
+        for path in entries.flatten().map(|e| e.path()) {
+            let ending = path.extension().and_then(|e| e.to_str());
+            match (ending, path.file_stem().and_then(|s| s.to_str()).filter(|s| known.contains(*s))) {
+                (Some(PART), Some(name)) => self.settle(name)?,
+                (Some(PART | BEGUN), None) => gone(fs::remove_file(&path))?,
+                (Some(_) | None, _) => {}
             }
         }
         Ok(())

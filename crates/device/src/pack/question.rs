@@ -116,7 +116,7 @@ impl Filling<'_> {
             packed.add(f, went);
         }
         for WantedFile { file, held, chunks_max } in wants {
-            self.say(&FileAsk::Want { file, held: held.map(|h| h.bytes().to_vec()), chunks_max })?;
+            self.say(&FileAsk::Want { file, held: held.map(|h| h.bytes().to_vec()), chunks_max, begun: None })?;
         }
         Ok(packed)
     }

@@ -185,10 +185,10 @@ async fn listen(
 fn asked(ask: FileAsk) -> Option<Heard> {
     match ask {
         FileAsk::Hello(_) => Some(Heard::TalksOfFiles),
-        FileAsk::Want { file, held, chunks_max } => Some(Heard::Want { file, held, chunks_max }),
+        FileAsk::Want { file, held, chunks_max, .. } => Some(Heard::Want { file, held, chunks_max }),
         FileAsk::End => Some(Heard::WantsNoMore),
         // Between devices nothing is offered that was not asked for.
-        FileAsk::Offer(_) | FileAsk::Chunk(_) => None,
+        FileAsk::Offer(_) | FileAsk::Chunk(_) | FileAsk::Part(_) => None,
     }
 }
 
@@ -257,7 +257,8 @@ fn take_file(store: &Store, files: &mut FilesIn, word: &[u8], spoken: &Spoken) -
             let of = match &told {
                 FileAnswer::Offer(manifest) => Some(&manifest.file),
                 FileAnswer::Chunk(chunk) => Some(&chunk.file),
-                FileAnswer::Held { .. }
+                FileAnswer::Part(_)
+                | FileAnswer::Held { .. }
                 | FileAnswer::Missing(_)
                 | FileAnswer::Refused { .. }
                 | FileAnswer::Receipt(_)

@@ -145,7 +145,7 @@ impl Speaker<'_> {
         for WantedFile { file, held, chunks_max } in self.store.files_to_ask(&self.to.in_order(), FILES_BYTES_MAX)? {
             self.spoken.asks(&file);
             let held = held.map(|h| h.bytes().to_vec());
-            if !self.say(&PeerMessage::File(FileAsk::Want { file, held, chunks_max }.word())) {
+            if !self.say(&PeerMessage::File(FileAsk::Want { file, held, chunks_max, begun: None }.word())) {
                 return Ok(false);
             }
         }

@@ -180,10 +180,11 @@ impl FilesIn {
                 tracing::warn!(compartment = %file.compartment, reason, "a file was not taken there; it waits");
                 Ok(())
             }
-            FileAnswer::Held { file, held: Some(bits) } if self.by == (Bringer::Headquarters { is_news: true }) => {
+            FileAnswer::Held { file, held: Some(bits), .. } if self.by == (Bringer::Headquarters { is_news: true }) => {
                 store.held_at_hq(&file, &bits)
             }
-            FileAnswer::Held { .. } | FileAnswer::Missing(_) | FileAnswer::Here | FileAnswer::End => Ok(()),
+            // Here nobody says that he takes parts.
+            FileAnswer::Part(_) | FileAnswer::Held { .. } | FileAnswer::Missing(_) | FileAnswer::Here | FileAnswer::End => Ok(()),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Files after records: one exchange after the other, each of about so many bytes that a save need not wait long for the link. What
-//! broke off goes on at the next chunk. Counts nothing as held but by a signed receipt.
+//! broke off goes on at the next part of a chunk. Counts nothing as held but by a signed receipt.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileChunk, FileId};
+use daftar_wire::file::{Bitmap, FileAnswer, FileAsk, FileBegun, FileChunk, FileId, FilePart, Joining, parts, still_missing};
 use daftar_wire::message::FrameReader;
 use daftar_wire::sign::VerifyingKey;
 use serde::Serialize;
@@ -27,6 +27,9 @@ const SLICE_SHORT: Duration = Duration::from_secs(5);
 const OFFERS_AHEAD: usize = 8;
 /// Frames between store and link, each up to a chunk.
 const FRAMES_WAITING: usize = 1;
+
+/// A file that was offered, and the chunks of it that headquarters lacks, each from a byte on.
+type Lacking = (FileId, Vec<(u32, Option<u32>)>);
 
 /// What a sync did with files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -90,11 +93,21 @@ impl Files {
         let offered: HashSet<FileId> = plan.offers.iter().cloned().collect();
         let wanted: HashSet<FileId> = plan.wants.iter().map(|w| w.file.clone()).collect();
         let server = store.device().server_key()?;
-        let mut listener =
-            Listener { store, server, unanswered: offered, wanted, came: HashSet::new(), tell: Some(tell), files: self, has_ended: false };
+        let mut listener = Listener {
+            store,
+            server,
+            unanswered: offered,
+            wanted,
+            came: HashSet::new(),
+            joining: Joining::default(),
+            tell: Some(tell),
+            files: self,
+            has_ended: false,
+        };
         let (carried, said, listened) =
             tokio::join!(transport.exchange_files(questions, answers), say(store, plan, asks, told, &sent), listener.listen(heard));
         let has_ended = listener.has_ended;
+        drop(listener);
         self.report.chunks_sent += u64::from(sent.into_inner());
         // The link's own word is the better reason when both ends complain.
         carried?;
@@ -109,7 +122,7 @@ async fn say(
     store: &Arc<Store>,
     plan: FilePlan,
     asks: Sender<Vec<u8>>,
-    mut told: UnboundedReceiver<(FileId, Vec<u32>)>,
+    mut told: UnboundedReceiver<Lacking>,
     sent: &AtomicU32,
 ) -> Result<(), SyncError> {
     // Whoever listens no more has said why.
@@ -132,11 +145,18 @@ async fn say(
         }
         let Some((file, missing)) = told.recv().await else { return Ok(()) };
         in_flight -= 1;
-        for index in missing.into_iter().take(left as usize) {
+        for (index, at) in missing.into_iter().take(left as usize) {
             let of = file.clone();
             let Some(bytes) = blocking(store, move |s| s.read_chunk(&of, index)).await? else { break };
-            if asks.send(FileAsk::Chunk(FileChunk { file: file.clone(), index, bytes }).write()).await.is_err() {
-                return Ok(());
+            let chunk = FileChunk { file: file.clone(), index, bytes };
+            let said: Box<dyn Iterator<Item = FileAsk> + Send> = match at {
+                Some(at) => Box::new(parts(chunk, at).map(FileAsk::Part)),
+                None => Box::new(std::iter::once(FileAsk::Chunk(chunk))),
+            };
+            for ask in said {
+                if asks.send(ask.write()).await.is_err() {
+                    return Ok(());
+                }
             }
             sent.fetch_add(1, Ordering::Relaxed);
             left -= 1;
@@ -144,7 +164,10 @@ async fn say(
     }
     for WantedFile { file, held, chunks_max } in plan.wants {
         let held = held.map(|h| h.bytes().to_vec());
-        if asks.send(FileAsk::Want { file, held, chunks_max }.write()).await.is_err() {
+        let of = file.clone();
+        let begun = blocking(store, move |s| s.begun_chunk(&of)).await?;
+        let begun = begun.map_or_else(FileBegun::default, |begun| FileBegun { index: begun.index, bytes: begun.bytes.len() as u32 });
+        if asks.send(FileAsk::Want { file, held, chunks_max, begun: Some(begun) }.write()).await.is_err() {
             return Ok(());
         }
     }
@@ -161,7 +184,8 @@ struct Listener<'a> {
     wanted: HashSet<FileId>,
     /// Wanted files of which a chunk came.
     came: HashSet<FileId>,
-    tell: Option<UnboundedSender<(FileId, Vec<u32>)>>,
+    joining: Joining,
+    tell: Option<UnboundedSender<Lacking>>,
     files: &'a mut Files,
     has_ended: bool,
 }
@@ -190,7 +214,7 @@ impl Listener<'_> {
 
     async fn hear(&mut self, answer: FileAnswer) -> Result<(), SyncError> {
         match answer {
-            FileAnswer::Held { file, held } => self.held(file, held).await?,
+            FileAnswer::Held { file, held, begun } => self.held(file, held, begun).await?,
             FileAnswer::Receipt(receipt) => {
                 receipt.verify(&self.server)?;
                 for f in &receipt.held {
@@ -222,27 +246,8 @@ impl Listener<'_> {
                     Err(e) => return Err(e),
                 }
             }
-            FileAnswer::Chunk(chunk) if self.wanted.contains(&chunk.file) => {
-                let file = chunk.file.clone();
-                match blocking(self.store, move |s| s.put_chunk(&chunk)).await? {
-                    Put::Kept => {
-                        self.files.report.chunks_received += 1;
-                        self.came.insert(file);
-                    }
-                    Put::Whole => {
-                        self.files.report.chunks_received += 1;
-                        self.files.report.received += 1;
-                    }
-                    Put::Bad => {
-                        tracing::warn!(compartment = %file.compartment, "a chunk that is not the file's was not kept");
-                        // It may have been begun by another device's word of what it is made of.
-                        let of = file.clone();
-                        blocking(self.store, move |s| s.forget_part(&of)).await?;
-                        self.files.report.refused += 1;
-                        self.files.passed.insert(file);
-                    }
-                }
-            }
+            FileAnswer::Chunk(chunk) if self.wanted.contains(&chunk.file) => self.chunk(chunk).await?,
+            FileAnswer::Part(part) => self.part(part).await?,
             FileAnswer::Offer(_) | FileAnswer::Chunk(_) => {}
             FileAnswer::Here => {}
             FileAnswer::End => {
@@ -254,7 +259,64 @@ impl Listener<'_> {
         Ok(())
     }
 
-    async fn held(&mut self, file: FileId, held: Option<Vec<u8>>) -> Result<(), SyncError> {
+    async fn part(&mut self, part: FilePart) -> Result<(), SyncError> {
+        let bytes = match part {
+            FilePart::More(bytes) => bytes,
+            FilePart::From { file, index, at, bytes } => {
+                self.keep_begun();
+                if !self.wanted.contains(&file) {
+                    return Ok(());
+                }
+                let of = file.clone();
+                match blocking(self.store, move |s| s.begin_chunk(&of, index, at)).await? {
+                    Some((here, whole)) => self.joining.begin(here, whole)?,
+                    None => return self.bad(file).await,
+                }
+                bytes
+            }
+        };
+        match self.joining.more(&bytes)? {
+            Some(chunk) => self.chunk(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn chunk(&mut self, chunk: FileChunk) -> Result<(), SyncError> {
+        let file = chunk.file.clone();
+        match blocking(self.store, move |s| s.put_chunk(&chunk)).await? {
+            Put::Kept => {
+                self.files.report.chunks_received += 1;
+                self.came.insert(file);
+            }
+            Put::Whole => {
+                self.files.report.chunks_received += 1;
+                self.files.report.received += 1;
+            }
+            Put::Bad => self.bad(file).await?,
+        }
+        Ok(())
+    }
+
+    async fn bad(&mut self, file: FileId) -> Result<(), SyncError> {
+        tracing::warn!(compartment = %file.compartment, "a chunk that is not the file's was not kept");
+        // It may have been begun by another device's word of what it is made of.
+        let of = file.clone();
+        blocking(self.store, move |s| s.forget_part(&of)).await?;
+        self.files.report.refused += 1;
+        self.files.passed.insert(file);
+        Ok(())
+    }
+
+    /// What is here of a chunk stays until the rest comes.
+    fn keep_begun(&mut self) {
+        if let Some(begun) = self.joining.leave()
+            && let Err(error) = self.store.keep_begun_chunk(&begun)
+        {
+            tracing::warn!(%error, "the beginning of a chunk is not kept; it comes again");
+        }
+    }
+
+    async fn held(&mut self, file: FileId, held: Option<Vec<u8>>, begun: Option<FileBegun>) -> Result<(), SyncError> {
         if !self.unanswered.contains(&file) {
             return Ok(());
         }
@@ -268,7 +330,7 @@ impl Listener<'_> {
         })
         .await?;
         let missing = match (manifest, held) {
-            (Some(m), Some(bits)) => Bitmap::read(m.count(), &bits).map_or_else(Vec::new, |b| b.missing().collect()),
+            (Some(m), Some(bits)) => Bitmap::read(m.count(), &bits).map_or_else(Vec::new, |b| still_missing(b.missing(), begun)),
             (None, _) | (_, None) => Vec::new(),
         };
         self.answered(&file, missing);
@@ -276,11 +338,18 @@ impl Listener<'_> {
     }
 
     /// The first answer to an offer says what is to be sent.
-    fn answered(&mut self, file: &FileId, missing: Vec<u32>) {
+    fn answered(&mut self, file: &FileId, missing: Vec<(u32, Option<u32>)>) {
         if self.unanswered.remove(file)
             && let Some(tell) = &self.tell
         {
             let _ = tell.send((file.clone(), missing));
         }
+    }
+}
+
+impl Drop for Listener<'_> {
+    /// However the exchange ends: by its end, a cut, or because somebody stops it.
+    fn drop(&mut self) {
+        self.keep_begun();
     }
 }

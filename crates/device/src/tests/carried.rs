@@ -151,7 +151,7 @@ fn false_words_about_files_in_a_gift_are_refused_alone_and_what_is_right_is_kept
     // A chunk that is too long, something that is no word, and a question that nobody answers here.
     frames.push(PeerMessage::File(this(1, vec![0; FILE_CHUNK_BYTES + 1]).word()));
     frames.extend([PeerMessage::File(vec![3, 0xff]), PeerMessage::File(Vec::new()), PeerMessage::File(vec![200, 1])]);
-    frames.push(PeerMessage::File(FileAsk::Want { file: true_manifest.file.clone(), held: None, chunks_max: 9 }.word()));
+    frames.push(PeerMessage::File(FileAsk::Want { file: true_manifest.file.clone(), held: None, chunks_max: 9, begun: None }.word()));
     frames.extend([
         PeerMessage::File(this(1, chunks[1].bytes.clone()).word()),
         PeerMessage::File(this(1, chunks[1].bytes.clone()).word()),

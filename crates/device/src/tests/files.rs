@@ -262,6 +262,44 @@ fn a_file_that_comes_in_any_order_is_whole_when_it_comes_to_its_name() {
 }
 
 #[test]
+fn the_beginning_of_a_chunk_is_kept_sealed_until_the_rest_comes_and_outlives_no_file() {
+    let (_, tablet) = tablet_with_stop();
+    let bytes = noise(7, FILE_CHUNK_BYTES + 900);
+    let (good, chunks) = manifest(&bytes);
+    let (store, of) = (&tablet.store, &good.file);
+    let begun = |index: usize, n: usize| FileChunk { bytes: chunks[index].bytes[..n].to_vec(), ..chunks[index].clone() };
+    let here = |index, at| store.begin_chunk(of, index, at).expect("readable");
+    assert_eq!((store.begun_chunk(of).expect("readable"), here(0, 0)), (None, None), "nobody asked for it");
+    store.begin_file(&good).expect("begun");
+    assert_eq!(here(1, 0), Some((begun(1, 0), 900)));
+    store.keep_begun_chunk(&begun(0, 70_000)).expect("kept");
+    assert_eq!(store.begun_chunk(of).expect("readable"), Some(begun(0, 70_000)));
+    assert_eq!((here(0, 60_000), here(0, 70_001), here(1, 5)), (Some((begun(0, 60_000), FILE_CHUNK_BYTES)), None, None));
+    for (path, sealed) in blobs(&tablet) {
+        assert!(!sealed.windows(64).any(|w| w == &bytes[..64]), "{path} holds it in plain");
+    }
+    store.keep_begun_chunk(&begun(1, 100)).expect("kept");
+    assert_eq!(store.put_chunk(&chunks[1]).expect("judged"), Put::Kept);
+    assert_eq!((store.begun_chunk(of).expect("readable"), here(1, 0)), (None, None), "that chunk lacks no more");
+    store.keep_begun_chunk(&begun(0, 5)).expect("kept");
+    assert_eq!(store.put_chunk(&chunks[0]).expect("judged"), Put::Whole);
+    assert_eq!(blobs(&tablet).len(), 1, "of a file that is whole nothing is begun");
+
+    let (other, chunks) = manifest(&noise(8, 5000));
+    store.begin_file(&other).expect("begun");
+    store.keep_begun_chunk(&chunks[0]).expect("kept");
+    assert_eq!(blobs(&tablet).len(), 2);
+    store.forget_part(&other.file).expect("forgotten");
+    assert_eq!(blobs(&tablet).len(), 1);
+    let stray = std::path::Path::new(&blobs(&tablet)[0].0).with_file_name("00112233445566778899aabbccddeeff.begun");
+    std::fs::write(&stray, [0; 9]).expect("written");
+    let Tablet { dir, store, handle, .. } = tablet;
+    drop(store);
+    super::world::open(dir.path()).expect("opened").unlock(&handle, super::world::PIN).expect("the PIN is right");
+    assert!(!stray.exists(), "nobody knows of it");
+}
+
+#[test]
 fn a_chunk_that_the_disk_spoilt_is_noticed_and_fetched_again() {
     let (hq, tablet) = tablet_with_stop();
     let bytes = noise(6, 3 * FILE_CHUNK_BYTES);

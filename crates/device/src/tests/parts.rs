@@ -120,7 +120,7 @@ fn what_is_held_of_a_file_only_headquarters_newest_word_says() {
     let (hq, a, b) = two();
     b.store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
     let video = file(attach(&b, 1, &noise(1, 4 * FILE_CHUNK_BYTES + 100)).expect("attached").file.sha256);
-    let held = |chunks: &[u32]| FileAnswer::Held { file: video.clone(), held: Some(bits(chunks)) };
+    let held = |chunks: &[u32]| FileAnswer::Held { file: video.clone(), held: Some(bits(chunks)), begun: None };
     let lacking = || b.store.files_for_hq(u64::MAX).expect("planned").files[0].without.missing().collect::<Vec<_>>();
     let pack = answer(&hq, &b, 2, 5, &told(&[held(&[1, 3])], 5)).pack();
     read_bytes(&b.store, &pack).expect("read");

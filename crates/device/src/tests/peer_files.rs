@@ -106,7 +106,7 @@ fn ask(ask: &FileAsk) -> PeerMessage {
 }
 
 fn want(file: FileId) -> PeerMessage {
-    ask(&FileAsk::Want { file, held: None, chunks_max: FILE_CHUNKS_MAX })
+    ask(&FileAsk::Want { file, held: None, chunks_max: FILE_CHUNKS_MAX, begun: None })
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub type ChestKey = Zeroizing<[u8; 32]>;
 pub const NONCE_BYTES: usize = 24;
 /// Bytes that a sealed chunk has more than a plain one.
 pub const SEAL_BYTES: usize = NONCE_BYTES + 16;
+/// What a seal is bound to beside the chunk's number.
+const CHUNK: &[u8] = b"daftar chunk 1";
+const BEGUN: &[u8] = b"daftar begun chunk 1";
 /// Bytes from one chunk's place to the next.
 const SLOT_BYTES: u64 = (FILE_CHUNK_BYTES + SEAL_BYTES) as u64;
 
@@ -60,18 +63,34 @@ impl<F: Read + Write + Seek> Chest<F> {
     }
 }
 
-fn bound(index: u32) -> Vec<u8> {
-    [&b"daftar chunk 1"[..], &index.to_be_bytes()].concat()
+/// The beginning of a chunk, sealed to be kept beside the chest until the rest comes.
+pub fn seal_begun(key: &ChestKey, nonce: [u8; NONCE_BYTES], index: u32, plain: &[u8]) -> Vec<u8> {
+    [&index.to_be_bytes()[..], &seal(key, nonce, BEGUN, index, plain)].concat()
+}
+
+/// The chunk's number and its beginning; `None`: it is not what was sealed.
+pub fn open_begun(key: &ChestKey, sealed: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let (index, rest) = sealed.split_first_chunk::<4>()?;
+    let index = u32::from_be_bytes(*index);
+    Some((index, open(key, BEGUN, index, rest)?))
 }
 
 pub(super) fn seal_chunk(key: &ChestKey, nonce: [u8; NONCE_BYTES], index: u32, plain: &[u8]) -> Vec<u8> {
-    let payload = Payload { msg: plain, aad: &bound(index) };
+    seal(key, nonce, CHUNK, index, plain)
+}
+
+pub(super) fn open_chunk(key: &ChestKey, index: u32, sealed: &[u8]) -> Option<Vec<u8>> {
+    open(key, CHUNK, index, sealed)
+}
+
+fn seal(key: &ChestKey, nonce: [u8; NONCE_BYTES], what: &[u8], index: u32, plain: &[u8]) -> Vec<u8> {
+    let payload = Payload { msg: plain, aad: &[what, &index.to_be_bytes()].concat() };
     let sealed = XChaCha20Poly1305::new((&**key).into()).encrypt(&XNonce::from(nonce), payload).expect("a chunk is not too long to seal");
     [&nonce[..], &sealed].concat()
 }
 
-pub(super) fn open_chunk(key: &ChestKey, index: u32, sealed: &[u8]) -> Option<Vec<u8>> {
+fn open(key: &ChestKey, what: &[u8], index: u32, sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: rest, aad: &bound(index) };
+    let payload = Payload { msg: rest, aad: &[what, &index.to_be_bytes()].concat() };
     XChaCha20Poly1305::new((&**key).into()).decrypt(&XNonce::from(*nonce), payload).ok()
 }

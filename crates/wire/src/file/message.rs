@@ -3,7 +3,7 @@
 use daftar_core::ids::{FileHash, OfficerId};
 use minicbor::decode::Decoder;
 
-use super::{FileChunk, FileId, Manifest};
+use super::{FileBegun, FileChunk, FileId, FilePart, Manifest};
 use crate::cbor::{Enc, Put, definite, encode, fixed, raw_item};
 use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES, FILE_CHUNKS_MAX, FILE_RECEIPT_FILES_MAX, HELLO_OFFICERS_MAX};
 use crate::message::{Held, Receipt, frame, get_compartment};
@@ -19,6 +19,8 @@ const MISSING: u8 = 7;
 const REFUSED: u8 = 8;
 const RECEIPT: u8 = 9;
 const HERE: u8 = 10;
+const PART: u8 = 11;
+const MORE: u8 = 12;
 
 /// Bytes of a reason.
 const REASON_BYTES_MAX: usize = 64;
@@ -32,6 +34,8 @@ pub enum FileAsk {
     Offer(Manifest),
     /// A chunk of a file that was offered before in this exchange.
     Chunk(FileChunk),
+    /// A part of such a chunk, to a server that takes them.
+    Part(FilePart),
     /// It wants a file.
     Want {
         /// Which.
@@ -40,6 +44,8 @@ pub enum FileAsk {
         held: Option<Vec<u8>>,
         /// At most so many chunks; 0: only whether headquarters has it whole.
         chunks_max: u32,
+        /// What it has of the next; `None`: it takes no parts.
+        begun: Option<FileBegun>,
     },
     /// All has been said.
     End,
@@ -54,11 +60,15 @@ pub enum FileAnswer {
         file: FileId,
         /// The bits of its chunks.
         held: Option<Vec<u8>>,
+        /// What is here of the next; `None`: no parts are taken.
+        begun: Option<FileBegun>,
     },
     /// What a file that is wanted is made of.
     Offer(Manifest),
     /// A chunk of a file that is wanted.
     Chunk(FileChunk),
+    /// A part of such a chunk, to a device that takes them.
+    Part(FilePart),
     /// There is no such file for whoever asks: it is not there, not whole yet, or not his. One answer for all.
     Missing(FileId),
     /// Something of this file was not taken; the reason is a code.
@@ -105,7 +115,8 @@ impl FileAsk {
             Self::Hello(officers) => (HELLO, write_hello(officers)),
             Self::Offer(m) => (OFFER, write_manifest(m)),
             Self::Chunk(c) => (CHUNK, write_chunk(c)),
-            Self::Want { file, held, chunks_max } => (WANT, write_file(file, held.as_deref(), Some(*chunks_max))),
+            Self::Part(part) => write_part(part),
+            Self::Want { file, held, chunks_max, begun } => (WANT, write_file(file, held.as_deref(), Some(*chunks_max), *begun)),
             Self::End => (END, Vec::new()),
         }
     }
@@ -119,8 +130,9 @@ impl FileAsk {
             CHUNK => Some(Self::Chunk(read_chunk(body)?)),
             WANT => {
                 let f = read_file(body)?;
-                Some(Self::Want { file: f.file, held: f.bits, chunks_max: f.number.unwrap_or(FILE_CHUNKS_MAX) })
+                Some(Self::Want { file: f.file, held: f.bits, chunks_max: f.number.unwrap_or(FILE_CHUNKS_MAX), begun: f.begun })
             }
+            PART | MORE => Some(Self::Part(read_part(*kind, body)?)),
             END => Some(Self::End),
             _ => None,
         })
@@ -141,10 +153,11 @@ impl FileAnswer {
 
     fn parts(&self) -> (u8, Vec<u8>) {
         match self {
-            Self::Held { file, held } => (HELD, write_file(file, held.as_deref(), None)),
+            Self::Held { file, held, begun } => (HELD, write_file(file, held.as_deref(), None, *begun)),
             Self::Offer(m) => (OFFER, write_manifest(m)),
             Self::Chunk(c) => (CHUNK, write_chunk(c)),
-            Self::Missing(file) => (MISSING, write_file(file, None, None)),
+            Self::Part(part) => write_part(part),
+            Self::Missing(file) => (MISSING, write_file(file, None, None, None)),
             Self::Refused { file, reason } => (REFUSED, write_refused(file, reason)),
             Self::Receipt(r) => (RECEIPT, r.write()),
             Self::Here => (HERE, Vec::new()),
@@ -158,8 +171,9 @@ impl FileAnswer {
         Ok(match *kind {
             HELD => {
                 let f = read_file(body)?;
-                Some(Self::Held { file: f.file, held: f.bits })
+                Some(Self::Held { file: f.file, held: f.bits, begun: f.begun })
             }
+            PART | MORE => Some(Self::Part(read_part(*kind, body)?)),
             OFFER => Some(Self::Offer(read_manifest(body)?)),
             CHUNK => Some(Self::Chunk(read_chunk(body)?)),
             MISSING => Some(Self::Missing(read_file(body)?.file)),
@@ -246,15 +260,32 @@ fn write_chunk(c: &FileChunk) -> Vec<u8> {
     })
 }
 
-fn write_file(file: &FileId, bits: Option<&[u8]>, number: Option<u32>) -> Vec<u8> {
+fn write_part(part: &FilePart) -> (u8, Vec<u8>) {
+    match part {
+        FilePart::From { file, index, at, bytes } => {
+            let content = encode(|e| {
+                e.map(5)?;
+                put_name(e, file)?;
+                e.u8(5)?.u32(*index)?.u8(6)?.bytes(bytes)?.u8(9)?.u32(*at)?.ok()
+            });
+            (PART, content)
+        }
+        FilePart::More(bytes) => (MORE, bytes.clone()),
+    }
+}
+
+fn write_file(file: &FileId, bits: Option<&[u8]>, number: Option<u32>, begun: Option<FileBegun>) -> Vec<u8> {
     encode(|e| {
-        e.map(2 + u64::from(bits.is_some()) + u64::from(number.is_some()))?;
+        e.map(2 + u64::from(bits.is_some()) + u64::from(number.is_some()) + u64::from(begun.is_some()))?;
         put_name(e, file)?;
         if let Some(number) = number {
             e.u8(5)?.u32(number)?;
         }
         if let Some(bits) = bits {
             e.u8(7)?.bytes(bits)?;
+        }
+        if let Some(FileBegun { index, bytes }) = begun {
+            e.u8(10)?.array(2)?.u32(index)?.u32(bytes)?;
         }
         e.ok()
     })
@@ -277,6 +308,8 @@ struct About {
     bytes: Option<Vec<u8>>,
     bits: Option<Vec<u8>>,
     reason: Option<String>,
+    at: Option<u32>,
+    begun: Option<FileBegun>,
 }
 
 fn short(d: &mut Decoder<'_>, what: &'static str, max: usize) -> Result<Vec<u8>, WireError> {
@@ -289,6 +322,7 @@ fn read_file(bytes: &[u8]) -> Result<About, WireError> {
     let mut d = Decoder::new(bytes);
     let (mut compartment, mut sha256) = (None, None);
     let (mut size, mut list, mut number, mut chunk, mut bits, mut reason) = (None, None, None, None, None, None);
+    let (mut at, mut begun) = (None, None);
     for _ in 0..definite(d.map()?)? {
         match d.u32()? {
             1 => compartment = Some(get_compartment(&mut d)?),
@@ -299,6 +333,8 @@ fn read_file(bytes: &[u8]) -> Result<About, WireError> {
             6 => chunk = Some(short(&mut d, "the bytes of a chunk", FILE_CHUNK_BYTES)?),
             7 => bits = Some(short(&mut d, "the bytes of a bitmap", FILE_CHUNKS_MAX as usize / 8)?),
             8 => reason = Some(d.str()?).filter(|r| r.len() <= REASON_BYTES_MAX).map(str::to_owned),
+            9 => at = Some(d.u32()?),
+            10 => begun = Some(read_begun(&mut d)?),
             _ => {
                 raw_item(&mut d)?;
             }
@@ -306,7 +342,27 @@ fn read_file(bytes: &[u8]) -> Result<About, WireError> {
     }
     let unnamed = WireError::Malformed("a message about a file that it does not name");
     let file = FileId { compartment: compartment.ok_or(unnamed.clone())?, sha256: sha256.ok_or(unnamed)? };
-    Ok(About { file, size, list, number, bytes: chunk, bits, reason })
+    Ok(About { file, size, list, number, bytes: chunk, bits, reason, at, begun })
+}
+
+fn read_begun(d: &mut Decoder<'_>) -> Result<FileBegun, WireError> {
+    if d.array()? != Some(2) {
+        return Err(WireError::Malformed("a chunk that was begun, in another length"));
+    }
+    let begun = FileBegun { index: d.u32()?, bytes: d.u32()? };
+    bounded("the bytes of a chunk that was begun", u64::from(begun.bytes), FILE_CHUNK_BYTES as u64)?;
+    Ok(begun)
+}
+
+fn read_part(kind: u8, body: &[u8]) -> Result<FilePart, WireError> {
+    if kind == MORE {
+        bounded("the bytes of a part", body.len() as u64, FILE_CHUNK_BYTES as u64)?;
+        return Ok(FilePart::More(body.to_vec()));
+    }
+    let about = read_file(body)?;
+    let lacks = || WireError::Malformed("a part that lacks a part");
+    let (index, at) = (about.number.ok_or_else(lacks)?, about.at.ok_or_else(lacks)?);
+    Ok(FilePart::From { file: about.file, index, at, bytes: about.bytes.ok_or_else(lacks)? })
 }
 
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, WireError> {

@@ -71,8 +71,10 @@ fn every_word_about_a_file_comes_back_and_unknown_ones_are_passed_over() {
         FileAsk::Hello(vec![OfficerId([1; 16])]),
         FileAsk::Offer(m.clone()),
         FileAsk::Chunk(chunk.clone()),
-        FileAsk::Want { file: id(3), held: Some(vec![1]), chunks_max: 4 },
-        FileAsk::Want { file: id(3), held: None, chunks_max: 0 },
+        FileAsk::Want { file: id(3), held: Some(vec![1]), chunks_max: 4, begun: None },
+        FileAsk::Want { file: id(3), held: None, chunks_max: 0, begun: Some(FileBegun { index: 7, bytes: 5 }) },
+        FileAsk::Part(FilePart::From { file: id(3), index: 1, at: 300, bytes: vec![4; 9] }),
+        FileAsk::Part(FilePart::More(vec![5; 30])),
         FileAsk::End,
     ];
     for ask in asks {
@@ -81,8 +83,10 @@ fn every_word_about_a_file_comes_back_and_unknown_ones_are_passed_over() {
     let key = SigningKey::from_bytes(&[9; 32]);
     let receipt = FileReceipt::sign(&key, Epoch([7; 16]), 5, vec![ReceiptedFile { file: id(1), size: 9 }]);
     let answers = [
-        FileAnswer::Held { file: id(1), held: Some(vec![2]) },
-        FileAnswer::Held { file: id(1), held: None },
+        FileAnswer::Held { file: id(1), held: Some(vec![2]), begun: Some(FileBegun::default()) },
+        FileAnswer::Held { file: id(1), held: None, begun: None },
+        FileAnswer::Part(FilePart::From { file: id(3), index: 1, at: 0, bytes: vec![4; 9] }),
+        FileAnswer::Part(FilePart::More(Vec::new())),
         FileAnswer::Offer(m),
         FileAnswer::Chunk(chunk),
         FileAnswer::Missing(id(2)),
@@ -115,7 +119,9 @@ fn the_bytes_of_each_word_are_those_of_the_first_version() {
     let hash = hex(&manifest.chunks[0]);
     let key = SigningKey::from_bytes(&[9; 32]);
     let receipt = FileReceipt::sign(&key, Epoch([7; 16]), 5, vec![ReceiptedFile { file: file.clone(), size: 3 }]);
-    let want = FileAsk::Want { file: file.clone(), held: Some(vec![1]), chunks_max: 4 };
+    let want = |begun| FileAsk::Want { file: file.clone(), held: Some(vec![1]), chunks_max: 4, begun };
+    let begun = Some(FileBegun { index: 0, bytes: 2 });
+    let part = FilePart::From { file: file.clone(), index: 0, at: 2, bytes: vec![0x5a] };
     let pinned = [
         (FileAsk::Hello(vec![OfficerId([1; 16])]).write(), format!("5501a103815{}", "0".to_owned() + &"01".repeat(16))),
         (FileAsk::Offer(manifest).write(), format!("5852{}a4{name}0303045820{hash}", of(2))),
@@ -123,9 +129,12 @@ fn the_bytes_of_each_word_are_those_of_the_first_version() {
             FileAsk::Chunk(FileChunk { file: file.clone(), index: 0, bytes: chunk.to_vec() }).write(),
             format!("5834{}a4{name}050006435a5a5a", of(3)),
         ),
-        (want.write(), format!("5832{}a4{name}0504074101", of(4))),
+        (want(None).write(), format!("5832{}a4{name}0504074101", of(4))),
+        (want(begun).write(), format!("5836{}a5{name}05040741010a820002", of(4))),
+        (FileAsk::Part(part).write(), format!("5834{}a5{name}050006415a0902", of(11))),
+        (FileAsk::Part(FilePart::More(vec![0x5a])).write(), format!("42{}5a", of(12))),
         (FileAsk::End.write(), "4105".into()),
-        (FileAnswer::Held { file: file.clone(), held: None }.write(), format!("582d{}a2{name}", of(6))),
+        (FileAnswer::Held { file: file.clone(), held: None, begun: None }.write(), format!("582d{}a2{name}", of(6))),
         (FileAnswer::Missing(file.clone()).write(), format!("582d{}a2{name}", of(7))),
         (FileAnswer::Refused { file, reason: "bad_chunk".into() }.write(), format!("5838{}a3{name}08696261645f6368756e6b", of(8))),
         (FileAnswer::Here.write(), "410a".into()),
@@ -147,6 +156,9 @@ fn unhex(text: &str) -> Vec<u8> {
 fn words_from_outside_are_bounded_and_never_panic() {
     let chunk = FileChunk { file: id(1), index: 0, bytes: vec![0; FILE_CHUNK_BYTES + 1] };
     assert!(matches!(FileAsk::read(&unframed(&FileAsk::Chunk(chunk).write())), Err(WireError::TooLarge { .. })));
+    let beyond = FileBegun { index: 0, bytes: FILE_CHUNK_BYTES as u32 + 1 };
+    let want = FileAsk::Want { file: id(1), held: None, chunks_max: 1, begun: Some(beyond) };
+    assert!(matches!(FileAsk::read(&unframed(&want.write())), Err(WireError::TooLarge { .. })));
     let good = unframed(&FileAsk::Offer(manifest(FILE_CHUNK_BYTES + 1).0).write());
     for cut in 0..good.len() {
         let _ = FileAsk::read(&good[..cut]);
@@ -154,4 +166,44 @@ fn words_from_outside_are_bounded_and_never_panic() {
         flipped[cut] ^= 0x55;
         let _ = (FileAsk::read(&flipped), FileAnswer::read(&flipped));
     }
+}
+
+#[test]
+fn a_chunk_that_was_cut_goes_on_behind_any_of_its_bytes() {
+    let (m, bytes) = manifest(FILE_CHUNK_BYTES + 10_000);
+    let last = FileChunk { file: m.file.clone(), index: 1, bytes: bytes[FILE_CHUNK_BYTES..].to_vec() };
+    for at in [0, 1, 4095, 4096, 9_999] {
+        let mut joining = Joining::default();
+        let here = FileChunk { bytes: last.bytes[..at].to_vec(), ..last.clone() };
+        joining.begin(here, last.bytes.len()).expect("a part of it");
+        let (mut said, mut whole) = (0, None);
+        for part in parts(last.clone(), at as u32) {
+            let (FilePart::From { bytes, .. } | FilePart::More(bytes)) = part;
+            said += bytes.len();
+            whole = joining.more(&bytes).expect("what lacks");
+        }
+        assert_eq!((said, whole), (last.bytes.len() - at, Some(last.clone())));
+        assert_eq!((joining.more(b"behind its end"), joining.leave()), (Ok(None), None));
+    }
+    let mut joining = Joining::default();
+    assert!(joining.begin(last.clone(), last.bytes.len()).is_err(), "nothing lacks");
+    let begun = FileChunk { bytes: vec![7; 5], ..last.clone() };
+    joining.begin(begun.clone(), 10).expect("a part of it");
+    assert!(joining.more(&[7; 6]).is_err() && joining.leave().is_none(), "more than it has");
+    joining.begin(FileChunk { bytes: Vec::new(), ..last }, 10).expect("nothing of it");
+    assert_eq!(joining.more(&[7; 5]), Ok(None));
+    assert_eq!(joining.leave(), Some(begun), "what came is there to be kept");
+    let missing = || [2u32, 5, 9].into_iter();
+    assert_eq!(still_missing(missing(), None), [(2, None), (5, None), (9, None)]);
+    assert_eq!(still_missing(missing(), Some(FileBegun::default())), [(2, Some(0)), (5, Some(0)), (9, Some(0))]);
+    assert_eq!(still_missing(missing(), Some(FileBegun { index: 5, bytes: 77 })), [(5, Some(77)), (2, Some(0)), (9, Some(0))]);
+}
+
+#[test]
+fn a_beginning_that_is_kept_is_no_chunk_and_opens_with_its_key_alone() {
+    let key = ChestKey::new([1; 32]);
+    let sealed = chest::seal_begun(&key, [3; 24], 7, b"plain");
+    assert_eq!(chest::open_begun(&key, &sealed), Some((7, b"plain".to_vec())));
+    assert!(chest::open_begun(&ChestKey::new([2; 32]), &sealed).is_none() && chest::open_begun(&key, &sealed[..9]).is_none());
+    assert!(open_chunk(&key, 7, &sealed[4..]).is_none(), "in a chunk's place it is nothing");
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::FileHash;
-use daftar_wire::file::chest::ChestKey;
+use daftar_wire::file::chest::{ChestKey, open_begun, seal_begun};
 use daftar_wire::file::{Bitmap, FileChunk, FileId, FileReceipt, Manifest, Manifesting};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -153,7 +153,34 @@ impl Store {
         }
         conn.execute("UPDATE file SET whole = 1, spoilt = 0 WHERE id = ?1", [row.id])?;
         conn.execute("DELETE FROM file_wanted WHERE sha256 = ?1", [row.sha256.0])?;
+        blobs.forget_begun(&row.blob)?;
         Ok(Put::Whole)
+    }
+
+    /// The beginning of a chunk that is lacking still, as it came before the link was cut.
+    pub fn begun_chunk(&self, file: &FileId) -> Result<Option<FileChunk>> {
+        let Some((blobs, row)) = self.with_file(file, |vault, _, row| Ok((vault.blobs(), row)))? else { return Ok(None) };
+        let Some((index, bytes)) = blobs.read_begun(&row.blob)?.and_then(|sealed| open_begun(&row.key, &sealed)) else { return Ok(None) };
+        Ok((!row.held.has(index)).then(|| FileChunk { file: file.clone(), index, bytes }))
+    }
+
+    /// Keeps the beginning of a chunk until the rest comes.
+    pub fn keep_begun_chunk(&self, begun: &FileChunk) -> Result<()> {
+        let Some((blobs, row)) = self.with_file(&begun.file, |vault, _, row| Ok((vault.blobs(), row)))? else { return Ok(()) };
+        blobs.keep_begun(&row.blob, &seal_begun(&row.key, random()?, begun.index, &begun.bytes))
+    }
+
+    /// What is here before this byte of a chunk that is lacking, and how many bytes the chunk has; `None`: it is not lacking, or not so much is here.
+    pub fn begin_chunk(&self, file: &FileId, index: u32, at: u32) -> Result<Option<(FileChunk, usize)>> {
+        let row = self.with_file(file, |_, _, row| Ok(row))?.filter(|row| !row.held.has(index));
+        let Some(whole) = row.and_then(|row| daftar_wire::file::chunk_bytes(row.size, index)) else { return Ok(None) };
+        let none = FileChunk { file: file.clone(), index, bytes: Vec::new() };
+        let here = if at == 0 { Some(none) } else { self.begun_chunk(file)?.filter(|begun| begun.index == index) };
+        let here = here.filter(|here| here.bytes.len() >= at as usize).map(|mut here| {
+            here.bytes.truncate(at as usize);
+            (here, whole)
+        });
+        Ok(here)
     }
 
     /// Headquarters' signed word that it holds files whole; how many it had not given its word for. The signature was checked by whoever
