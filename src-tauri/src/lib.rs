@@ -69,6 +69,7 @@ pub fn run() -> ExitCode {
             shift::shift_put,
             sync::sync_now,
             sync::sync_salvage,
+            sync::sync_taken_seen,
             sync::sync_stop,
             sync::sync_strip,
             sync::sync_view,

@@ -425,6 +425,19 @@ try {
     if (kept.length !== 1 || !readFileSync(join(home.path, "damaged", kept[0])).equals(bytes)) throw new Error("the damaged file was not kept as it was");
   });
 
+  await tally.try("what headquarters takes back is said on every screen until the officer has seen it", async () => {
+    stage.run("daftar-server", ["revoke", "--data", server.data, "--officer", "karimov", "--compartment", "operation/op-qorachiroq"]);
+    await driver.click("nav-sync");
+    await driver.click("sync-now");
+    await driver.one("strip-taken");
+    await shot("sync-taken");
+    await driver.click("nav-records");
+    await driver.one("strip-taken");
+    await driver.click("nav-sync");
+    await driver.click("taken-seen");
+    await until("it is said no more", async () => (await driver.find("strip-taken")).length + (await driver.find("sync-closed")).length === 0);
+  });
+
   await tally.try("four languages and both themes fit the window", async () => {
     for (const language of ["uz-Latn", "ru", "en", "uz-Cyrl"]) {
       for (const theme of ["night", "day"]) {

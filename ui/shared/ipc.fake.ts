@@ -35,8 +35,8 @@ let lastHq: number | null = query.has("empty") ? null : Date.now() - 3 * 3_600_0
 let running = false;
 let trouble: SyncStrip["trouble"] = query.has("empty") ? null : "no_link";
 
-/** Compartments whose damaged files were salvaged. */
-const salvaged = new Set<string>();
+/** Compartments whose damaged files were salvaged, or of which the officer has seen that they were taken. */
+const settled = new Set<string>();
 const drafts = new Map<string, DraftView>(JSON.parse(sessionStorage.getItem(DRAFTS) ?? "[]") as [string, DraftView][]);
 if (query.has("drafts")) {
   drafts.set("d1", { ...view("d1", "inspection", { ...start(), vehicle: { plate: "30 B 412 KA", kind: "truck" } }), kept_at_ms: Date.now() - 12 * 60_000 });
@@ -99,7 +99,7 @@ function waiting(): RecordRow[] {
 }
 
 function strip(): SyncStrip {
-  return { waiting: waiting().length, last_hq_ms: lastHq, running, trouble, needs_decision: records.filter((r) => r.row.state === "needs_decision").length };
+  return { waiting: waiting().length, last_hq_ms: lastHq, running, trouble, needs_decision: records.filter((r) => r.row.state === "needs_decision").length, taken: query.has("closed") && !settled.has("team/imt-7") ? 1 : 0 };
 }
 
 function startView(): StartView {
@@ -354,17 +354,23 @@ export const ipc: Ipc = {
         ? [
             { compartment: "agency/moi/imt-3", why: "lease_ended" as const, may_write: true },
             { compartment: "operation/op-shamol", why: "revoked" as const, may_write: false },
+            { compartment: "team/imt-7", why: "taken" as const, may_write: false },
             { compartment: "watchlist/yashil", why: "waits" as const, may_write: false },
             { compartment: "hits/yashil", why: "damaged" as const, may_write: true },
-          ].filter((closed) => !salvaged.has(closed.compartment))
+          ].filter((closed) => !settled.has(closed.compartment))
         : [],
       files_waiting: query.has("empty") ? 0 : 3,
       server: "hq.daftar.example:7443",
     }),
   syncStop: () => later(undefined),
   syncSalvage: (compartment) => {
-    salvaged.add(compartment);
+    settled.add(compartment);
     return later({ found: 37, missing: 0 });
+  },
+  syncTakenSeen: (compartment) => {
+    settled.add(compartment);
+    hear({ event: "strip", data: strip() });
+    return later(undefined);
   },
   syncNow: async () => {
     running = true;

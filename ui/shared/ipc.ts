@@ -72,6 +72,7 @@ export interface Ipc {
   syncNow(): Promise<SyncStrip>;
   syncStop(): Promise<void>;
   syncSalvage(compartment: string): Promise<SalvageView>;
+  syncTakenSeen(compartment: string): Promise<void>;
   settingsGet(): Promise<Settings>;
   settingsPut(settings: Settings): Promise<void>;
 }
@@ -137,6 +138,7 @@ export const ipc: Ipc = {
   syncNow: () => call("sync_now"),
   syncStop: () => call("sync_stop"),
   syncSalvage: (compartment) => call("sync_salvage", { compartment }),
+  syncTakenSeen: (compartment) => call("sync_taken_seen", { compartment }),
   settingsGet: () => call("settings_get"),
   settingsPut: (settings) => call("settings_put", { settings }),
 };

@@ -40,3 +40,9 @@ pub async fn sync_now(state: State<'_, AppState>) -> UiResult<SyncStrip> {
 pub async fn sync_salvage(state: State<'_, AppState>, compartment: String) -> UiResult<SalvageView> {
     state.run(move |engine| engine.salvage(&compartment)).await
 }
+
+/// The officer has seen that headquarters took a compartment from him.
+#[tauri::command]
+pub async fn sync_taken_seen(state: State<'_, AppState>, compartment: String) -> UiResult<()> {
+    state.run(move |engine| engine.taken_seen(&compartment)).await
+}

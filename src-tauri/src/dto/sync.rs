@@ -50,6 +50,8 @@ pub struct SyncStrip {
     pub trouble: Option<SyncTrouble>,
     /// Records that need a decision.
     pub needs_decision: u32,
+    /// Compartments that headquarters took from the officer and of which he has not been told.
+    pub taken: u32,
 }
 
 /// The sync screen.
@@ -102,6 +104,8 @@ pub enum ClosedWhy {
     LeaseEnded,
     /// Headquarters took it back; what was not sent is still taken.
     Revoked,
+    /// The same, and all that was there is gone from this device; said until the officer has seen it.
+    Taken,
 }
 
 /// A compartment that is not open to the officer.

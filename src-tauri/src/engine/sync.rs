@@ -54,7 +54,7 @@ fn receipt(r: &Standing) -> ReceiptRow {
 }
 
 /// Compartments that are not open here. One that is only sent from was taken back by headquarters.
-fn closed(store: &Store, standing: &[Standing]) -> Vec<ClosedRow> {
+fn closed(store: &Store, standing: &[Standing]) -> UiResult<Vec<ClosedRow>> {
     let (why, open, writable) = (store.closed_why(), store.compartments(), store.allowed(Action::Write));
     let row = |c: &Compartment, why| ClosedRow { compartment: c.to_string(), why, may_write: writable.contains(c) };
     let shut = why.iter().map(|(c, why)| {
@@ -67,7 +67,8 @@ fn closed(store: &Store, standing: &[Standing]) -> Vec<ClosedRow> {
     });
     let is_known = |c: &Compartment| open.contains(c) || why.iter().any(|(w, _)| w == c);
     let revoked = standing.iter().filter(|s| !is_known(&s.compartment)).map(|s| row(&s.compartment, ClosedWhy::Revoked));
-    shut.chain(revoked).collect()
+    let taken = store.taken_back().map_err(ui)?;
+    Ok(shut.chain(revoked).chain(taken.iter().map(|c| row(c, ClosedWhy::Taken))).collect())
 }
 
 fn trouble(code: &str) -> SyncTrouble {
@@ -110,6 +111,7 @@ impl Engine {
         if let Ok(store) = self.store() {
             strip.waiting = count(store.waiting().map_err(ui)?);
             strip.needs_decision = conflicts(&store)?;
+            strip.taken = count(store.taken_back().map_err(ui)?.len() as u64);
         }
         Ok(strip)
     }
@@ -131,7 +133,7 @@ impl Engine {
             waiting,
             receipts,
             attempts,
-            closed: closed(&store, &standing),
+            closed: closed(&store, &standing)?,
             files_waiting: count(store.files_waiting().map_err(ui)?),
             server: Some(store.device().address.clone()),
         })
@@ -143,6 +145,14 @@ impl Engine {
         let done = self.store()?.salvage(&compartment).map_err(ui)?;
         self.nudge.now();
         Ok(SalvageView { found: count(done.own + done.others), missing: count(done.own_missing) })
+    }
+
+    /// The officer has seen that a compartment was taken from him.
+    pub fn taken_seen(&self, compartment: &str) -> UiResult<()> {
+        let compartment: Compartment = compartment.parse().map_err(|_| UiError::NotFound)?;
+        self.store()?.taken_back_seen(&compartment).map_err(ui)?;
+        self.tell_strip();
+        Ok(())
     }
 
     /// Stops the exchange that runs, if one does; what was heard is written down. None begins by itself for a minute.

@@ -22,7 +22,7 @@ class Session {
   startError = $state.raw<UiError>();
   officer = $state.raw<OfficerCard | null>(null);
   settings = $state.raw<Settings>({ language: "uz-Latn", theme: "day", text_size: "normal" });
-  strip = $state.raw<SyncStrip>({ waiting: 0, last_hq_ms: null, running: false, trouble: null, needs_decision: 0 });
+  strip = $state.raw<SyncStrip>({ waiting: 0, last_hq_ms: null, running: false, trouble: null, needs_decision: 0, taken: 0 });
   progress = $state.raw<SyncProgress | null>(null);
   pack = $state.raw<PackProgress | null>(null);
   /** The clock for "5 minutes ago". */

@@ -3,4 +3,4 @@
 /**
  * Why a compartment is not open.
  */
-export type ClosedWhy = "damaged" | "waits" | "lease_ended" | "revoked";
+export type ClosedWhy = "damaged" | "waits" | "lease_ended" | "revoked" | "taken";

@@ -24,4 +24,8 @@ trouble: SyncTrouble | null,
 /**
  * Records that need a decision.
  */
-needs_decision: number, };
+needs_decision: number, 
+/**
+ * Compartments that headquarters took from the officer and of which he has not been told.
+ */
+taken: number, };

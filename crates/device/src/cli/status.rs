@@ -21,8 +21,9 @@ pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         .map(|c| Ok((store.counts(&c)?, c)))
         .collect::<daftar_device::Result<Vec<(Counts, Compartment)>>>()?;
     let (waiting, conflicts) = (store.waiting()?, counts.iter().map(|(n, _)| n.conflicts).sum::<u64>());
-    let why = store.closed_why();
+    let (why, taken) = (store.closed_why(), store.taken_back()?);
     let closed: Vec<String> = why.iter().map(|(c, _)| c.to_string()).collect();
+    let names: Vec<String> = taken.iter().map(Compartment::to_string).collect();
     let hq = store.device().last_hq_ms.map(|ms| format_time(i64::try_from(ms).unwrap_or(i64::MAX)));
     out.say(
         || {
@@ -30,7 +31,7 @@ pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
                 .iter()
                 .map(|(n, c)| (c.to_string(), json!({"records": n.records, "changes": n.changes, "digest": n.digest.to_string()})))
                 .collect();
-            json!({"waiting": waiting, "conflicts": conflicts, "compartments": compartments, "closed": closed, "hq_time": hq})
+            json!({"waiting": waiting, "conflicts": conflicts, "compartments": compartments, "closed": closed, "taken_back": names, "hq_time": hq})
         },
         || {
             let mut lines = vec![
@@ -43,11 +44,16 @@ pub fn status(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
             ];
             lines.extend(counts.iter().map(|(n, c)| format!("  {c}: {} records, {} changes, digest {}", n.records, n.changes, n.digest)));
             lines.extend(why.iter().map(|(c, why)| format!("  {c}: closed, {}", reason(*why))));
+            lines.extend(taken.iter().map(|c| format!("  {c}: {TAKEN_BACK}")));
             lines
         },
     );
     Ok(0)
 }
+
+/// What is said of a compartment that headquarters took back.
+pub const TAKEN_BACK: &str =
+    "headquarters took it back from you; what you wrote there was handed in first, and you can open nothing of it here any more";
 
 /// Why a compartment is closed, and what opens it.
 pub fn reason(why: Why) -> &'static str {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
+use daftar_core::compartment::Compartment;
 use daftar_device::sync::{self, Cancel, HttpTransport, Refused, SyncError, SyncReport};
 use daftar_device::{Device, Store};
 use serde_json::json;
@@ -31,7 +32,7 @@ pub fn run_locked(device: &Device, out: &Out) -> Result<u8, Fault> {
         let transport = HttpTransport::new(&info).map_err(SyncError::from)?;
         sync::run_locked_until(device, &transport, &|_| {}, &by_keyboard()).await
     })?;
-    say(&report, out);
+    say(&report, &[], out);
     Ok(0)
 }
 
@@ -42,7 +43,7 @@ pub fn run(store: &Arc<Store>, out: &Out) -> Result<u8, Fault> {
         sync::run_until(store, &transport, &|_| {}, &by_keyboard()).await
     })?;
     store.check_unchecked()?;
-    say(&report, out);
+    say(&report, &store.taken_back()?, out);
     Ok(0)
 }
 
@@ -60,7 +61,7 @@ fn by_keyboard() -> Cancel {
     cancel
 }
 
-fn say(report: &SyncReport, out: &Out) {
+fn say(report: &SyncReport, taken: &[Compartment], out: &Out) {
     out.say(
         || json!(report),
         || {
@@ -78,6 +79,7 @@ fn say(report: &SyncReport, out: &Out) {
             };
             lines.extend(report.refused.iter().map(refused));
             lines.extend(super::files::synced(&report.files));
+            lines.extend(taken.iter().map(|c| format!("{c}: {}.", super::status::TAKEN_BACK)));
             lines
         },
     );

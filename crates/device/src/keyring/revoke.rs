@@ -1,5 +1,5 @@
 //! What headquarters took from an officer: kept from its word until headquarters has heard that the way in is gone, so that a power
-//! cut between two steps is made good at the next start. Never destroys a key while work waits behind it.
+//! cut between two steps is made good at the next start, and then until he has seen it. Never destroys a key while work waits behind it.
 
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{DeviceId, OfficerId};
@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::lease::rewrite;
+use super::officer::Session;
 use super::{Keyring, door};
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -17,6 +18,7 @@ use crate::random::hex;
 use crate::sql::int;
 
 const NAME: &str = "daftar revoked compartment 1";
+const NOTICE: &str = "daftar compartment taken 1";
 const ADMISSION: &str = "daftar kept admission 1";
 
 /// Unsent work waits.
@@ -25,6 +27,10 @@ const WAITS: i64 = 0;
 const PURGING: i64 = 1;
 /// To be said to headquarters.
 const PURGED: i64 = 2;
+/// To be said to headquarters and to the officer, from whom it was taken.
+const TAKEN: i64 = 3;
+/// Headquarters has heard; to be said to the officer, to whom alone the name is sealed now.
+const HEARD: i64 = 4;
 
 /// A revocation that has not been carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +69,10 @@ impl Keyring {
             let has_door = tx.prepare("SELECT 1 FROM door WHERE officer = ?1 AND file = ?2")?.exists(params![r.officer.0, file])?;
             let name = seal::seal(&keys.sealing, NAME, file.as_bytes(), r.compartment.as_str().as_bytes())?;
             tx.execute(
-                "INSERT OR IGNORE INTO revocation(officer, file, name, state, removed) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![r.officer.0, file, name, if has_door { WAITS } else { PURGED }, known.is_none()],
+                "INSERT INTO revocation(officer, file, name, state, removed) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET name = excluded.name, state = iif(excluded.state = ?6, ?7, excluded.state), removed = excluded.removed
+                 WHERE state = ?8",
+                params![r.officer.0, file, name, if has_door { WAITS } else { PURGED }, known.is_none(), PURGED, TAKEN, HEARD],
             )?;
             Ok(())
         })
@@ -144,7 +152,7 @@ impl Keyring {
                     tx.execute("DELETE FROM capture WHERE compartment = ?1", [&r.file])?;
                     tx.execute("DELETE FROM compartment WHERE file = ?1", [&r.file])?;
                 }
-                tx.execute("UPDATE revocation SET state = ?3 WHERE officer = ?1 AND file = ?2", params![r.officer.0, r.file, PURGED])?;
+                tx.execute("UPDATE revocation SET state = ?3 WHERE officer = ?1 AND file = ?2", params![r.officer.0, r.file, TAKEN])?;
                 Ok(())
             })?;
             self.conn().noted(|conn| rewrite(conn))?;
@@ -155,7 +163,7 @@ impl Keyring {
 
     /// What headquarters has not heard yet: purges, signed, each with its file.
     pub(crate) fn purged(&self, now_ms: u64) -> Result<Vec<(String, Purged)>> {
-        let all = self.in_state(PURGED)?;
+        let all = [self.in_state(PURGED)?, self.in_state(TAKEN)?].concat();
         let conn = self.conn();
         let mut out = Vec::new();
         for r in all {
@@ -169,10 +177,49 @@ impl Keyring {
         Ok(out)
     }
 
-    /// An exchange in which this was said has finished.
-    pub(crate) fn purge_heard(&self, officer: &OfficerId, file: &str) -> Result<()> {
-        let sql = "DELETE FROM revocation WHERE officer = ?1 AND file = ?2 AND state = ?3";
-        self.db.write(|tx| Ok(tx.execute(sql, params![officer.0, file, PURGED]).map(drop)?))
+    /// An exchange in which this was said has finished. What was taken from the officer waits for him still.
+    pub(crate) fn purge_heard(&self, officer: &OfficerId, file: &str, name: &Compartment) -> Result<()> {
+        self.db.write(|tx| {
+            let of = "officer = ?1 AND file = ?2";
+            tx.execute(&format!("DELETE FROM revocation WHERE {of} AND state = ?3"), params![officer.0, file, PURGED])?;
+            let sql = "SELECT sealing_key FROM officer WHERE id = ?1";
+            let Some(to) = tx.query_row(sql, [officer.0], |r| r.get::<_, seal::SealingKey>(0)).optional()? else { return Ok(()) };
+            let sealed = seal::seal(&to, NOTICE, file.as_bytes(), name.as_str().as_bytes())?;
+            let sql = format!("UPDATE revocation SET state = ?3, name = ?4 WHERE {of} AND state = ?5");
+            Ok(tx.execute(&sql, params![officer.0, file, HEARD, sealed, TAKEN]).map(drop)?)
+        })
+    }
+
+    /// What was taken from this officer and is gone from this device, until he has seen it: each with its file.
+    pub(crate) fn taken(&self, session: &Session) -> Result<Vec<(String, Compartment)>> {
+        let officer = &session.officer.id;
+        let mut all: Vec<_> =
+            self.in_state(TAKEN)?.into_iter().filter(|r| r.officer == *officer).map(|r| (r.file, r.compartment)).collect();
+        let conn = self.conn();
+        let mut rows = conn.prepare("SELECT file, name FROM revocation WHERE officer = ?1 AND state = ?2")?;
+        let rows = rows.query_map(params![officer.0, HEARD], |r| Ok((r.get::<_, String>(0)?, r.get::<_, Vec<u8>>(1)?)))?;
+        for row in rows {
+            let (file, sealed) = row?;
+            let name = seal::open(&session.opening, NOTICE, file.as_bytes(), &sealed)?;
+            let name = std::str::from_utf8(&name).ok().and_then(|n| n.parse().ok());
+            all.push((file, name.ok_or_else(|| Error::Damaged { what: "keyring".into() })?));
+        }
+        all.sort_by(|a, b| a.1.cmp(&b.1));
+        Ok(all)
+    }
+
+    /// He has seen it.
+    pub(crate) fn taken_seen(&self, session: &Session, file: &str) -> Result<()> {
+        let of = "officer = ?1 AND file = ?2";
+        self.db.write(|tx| {
+            let values = params![session.officer.id.0, file, HEARD];
+            tx.execute(&format!("DELETE FROM revocation WHERE {of} AND state = ?3"), values)?;
+            tx.execute(
+                &format!("UPDATE revocation SET state = ?3 WHERE {of} AND state = ?4"),
+                params![session.officer.id.0, file, PURGED, TAKEN],
+            )?;
+            Ok(())
+        })
     }
 
     /// Keeps an admission until headquarters has heard of it.

@@ -98,6 +98,50 @@ fn a_revoked_officer_loses_key_and_file_but_not_before_his_unsent_work_was_taken
 }
 
 #[test]
+fn an_officer_is_told_what_was_taken_from_him_until_he_has_seen_it_and_nobody_else_is() {
+    let mut hq = Hq::new();
+    let (dir, _, device) = hq.device();
+    let (a, b) = (hq.enrol(&device, 1, &[TEAM, MOI]), hq.enrol(&device, 2, &[TEAM, MOI]));
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let store = unlock(&device, &a);
+    store.save(&stop_in(MOI, 1, "01 A 123 BC", "Yusupov")).expect("saved");
+    assert_eq!(store.taken_back().expect("read"), []);
+    revoke(&hq, &held, 1, MOI);
+    sync_store(&hq, &held, &store, Weather { no_receipts: true, ..Weather::default() }).expect("a whole answer");
+    assert_eq!(store.taken_back().expect("read"), [], "it waits for what was not sent, and is there still");
+    for what in ["taken", "headquarters was told", "said again by a copy of the disk", "told again"] {
+        if what.starts_with("said again") {
+            let again = Revocation::sign(&hq.key, officer_id(1), c(MOI), NOW_MS);
+            device.keyring().note_revocation(&again).expect("noted");
+        } else {
+            sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+        }
+        assert_eq!(store.taken_back().expect("read"), [c(MOI)], "{what}");
+    }
+    drop(store);
+    let conn = rusqlite::Connection::open(dir.path().join("keyring.db")).expect("the keyring");
+    let names: Vec<Vec<u8>> =
+        conn.prepare("SELECT name FROM revocation").and_then(|mut rows| rows.query_map([], |r| r.get(0))?.collect()).expect("rows");
+    assert!(!names.is_empty() && names.iter().all(|n| !n.windows(MOI.len()).any(|w| w == MOI.as_bytes())), "it is sealed to him");
+    let other = unlock(&device, &b);
+    assert_eq!(other.taken_back().expect("read"), [], "a colleague is told nothing");
+    drop(other);
+    let store = unlock(&device, &a);
+    assert_eq!(store.taken_back().expect("read"), [c(MOI)], "a lock is no word of his");
+    store.taken_back_seen(&c(MOI)).expect("noted");
+    assert_eq!(store.taken_back().expect("read"), []);
+
+    store.grant_notice(&c(MOI), Access { read: true, write: true }).expect("let in again");
+    held.lock().expect("no panic").revoked.clear();
+    revoke(&hq, &held, 1, MOI);
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    assert_eq!(store.taken_back().expect("read"), [c(MOI)], "taken again it is said again");
+    held.lock().expect("no panic").revoked.clear();
+    store.grant_notice(&c(MOI), Access { read: true, write: true }).expect("let in again");
+    assert_eq!(store.taken_back().expect("read"), [], "what is his again is no news");
+}
+
+#[test]
 fn a_purge_goes_on_after_a_power_cut_between_any_two_steps_and_is_said_until_an_exchange_finished() {
     for steps in [1, 2] {
         let mut hq = Hq::new();

@@ -60,7 +60,7 @@ impl Words {
     /// The exchange in which they were said has finished.
     pub(crate) fn heard(&self, shared: &Shared) -> Result<()> {
         for (file, p) in &self.purged {
-            shared.keyring.purge_heard(&p.officer, file)?;
+            shared.keyring.purge_heard(&p.officer, file, &p.compartment)?;
         }
         self.admissions.iter().try_for_each(|a| shared.keyring.admission_heard(&a.officer))
     }
@@ -96,6 +96,22 @@ impl Store {
     /// The officer's compartments whose file is damaged, missing, or whose key a colleague or headquarters has to hand over.
     pub fn closed(&self) -> Vec<Compartment> {
         read(&self.closed).keys().cloned().collect()
+    }
+
+    /// The compartments that headquarters took from the officer, of which nothing is here any more, until he has seen it.
+    pub fn taken_back(&self) -> Result<Vec<Compartment>> {
+        let here = self.compartments();
+        let mut all: Vec<Compartment> = self.shared.keyring.taken(&self.session)?.into_iter().map(|(_, c)| c).collect();
+        // One that he was given again is no news.
+        all.retain(|c| !here.contains(c) && !self.is_closed(c));
+        all.dedup();
+        Ok(all)
+    }
+
+    /// The officer has seen that this compartment was taken from him.
+    pub fn taken_back_seen(&self, c: &Compartment) -> Result<()> {
+        let taken = self.shared.keyring.taken(&self.session)?;
+        taken.iter().filter(|(_, of)| of == c).try_for_each(|(file, _)| self.shared.keyring.taken_seen(&self.session, file))
     }
 
     pub(super) fn is_closed(&self, c: &Compartment) -> bool {

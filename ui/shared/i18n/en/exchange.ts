@@ -60,6 +60,9 @@ export const exchange = {
   "closed.lease_ended_text": "The time without a contact is over and reading is closed. One sync opens it again.",
   "closed.revoked": "Access withdrawn",
   "closed.revoked_text": "Headquarters took it back. What was not sent is still taken, then it goes from this device.",
+  "closed.taken": "Access withdrawn",
+  "closed.taken_text": "Headquarters took it back. What you wrote there was handed in first; you can no longer open it on this device.",
+  "closed.taken_seen": "Got it",
   "closed.may_write": "What you save there is kept sealed and will be sent.",
 
   "admit.open": "Let an officer in",

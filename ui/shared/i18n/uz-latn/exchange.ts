@@ -63,6 +63,9 @@ export const exchange: Translated<typeof en, "uz"> = {
   "closed.lease_ended_text": "Aloqasiz muddat tugadi, o‘qish yopildi. Bitta almashuv uni yana ochadi.",
   "closed.revoked": "Ruxsat qaytarib olingan",
   "closed.revoked_text": "Shtab ruxsatni qaytarib oldi. Yuborilmagani hali qabul qilinadi, keyin ma’lumot qurilmadan ketadi.",
+  "closed.taken": "Ruxsat qaytarib olindi",
+  "closed.taken_text": "Shtab ruxsatni qaytarib oldi. U yerda yozganlaringiz avval qabul qilindi; endi bu qurilmada u sizga ochilmaydi.",
+  "closed.taken_seen": "Tushundim",
   "closed.may_write": "U yerda saqlaganingiz muhrlangan holda turadi va yuboriladi.",
 
   "admit.open": "Xodimni kiritish",
