@@ -7,7 +7,7 @@ use std::time::Duration;
 use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_device::Store;
-use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, Refused, SyncError, SyncReport};
+use daftar_device::sync::{self, AutoSync, HttpTransport, LinkError, Progress, Refused, SyncError, SyncReport, Transport, Went};
 use daftar_device::vault::{Standing, Why};
 
 use super::Engine;
@@ -29,6 +29,18 @@ const LOOKED_THROUGH: usize = 2000;
 
 /// This run's attempts, newest first. Only for the eye: what waits and what is held is read from the disk.
 static ATTEMPTS: Mutex<VecDeque<AttemptRow>> = Mutex::new(VecDeque::new());
+
+/// An exchange that was tried.
+struct Ended {
+    outcome: Result<SyncReport, SyncError>,
+    /// Bytes of HTTP that it had carried, both ways together.
+    bytes: u64,
+}
+
+fn carried(transport: &HttpTransport) -> u64 {
+    let (up, down) = transport.counted();
+    up + down
+}
 
 fn count(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -170,24 +182,24 @@ impl Engine {
     }
 
     /// One exchange while nobody is unlocked: what officers left sealed is sent, and what headquarters takes back is heard.
-    async fn exchange_locked(&self) -> Option<Result<SyncReport, SyncError>> {
+    async fn exchange_locked(&self) -> Option<Ended> {
         let device = self.device().ok()?;
         let info = device.info().ok()?;
         let running = self.turn.begin()?;
-        let outcome = match HttpTransport::new(&info) {
-            Ok(transport) => sync::run_locked_until(device, &transport, &|_| {}, &running.cancel).await,
-            Err(e) => Err(e.into()),
+        let (outcome, bytes) = match HttpTransport::new(&info) {
+            Ok(transport) => (sync::run_locked_until(device, &transport, &|_| {}, &running.cancel).await, carried(&transport)),
+            Err(e) => (Err(e.into()), 0),
         };
         drop(running);
         self.remember(&outcome);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a locked device's sync did not finish");
         }
-        Some(outcome)
+        Some(Ended { outcome, bytes })
     }
 
     /// One exchange. `None`: nobody is enrolled, or one runs already.
-    async fn exchange(&self) -> Option<Result<SyncReport, SyncError>> {
+    async fn exchange(&self) -> Option<Ended> {
         let Ok(store) = self.store() else { return self.exchange_locked().await };
         let running = self.turn.begin()?;
         // A lock that came in between found nothing to break off.
@@ -205,16 +217,16 @@ impl Engine {
                 bytes_down: p.bytes_down,
             }));
         };
-        let outcome = match HttpTransport::new(store.device()) {
-            Ok(transport) => sync::run_until(&store, &transport, &progress, &running.cancel).await,
-            Err(e) => Err(e.into()),
+        let (outcome, bytes) = match HttpTransport::new(store.device()) {
+            Ok(transport) => (sync::run_until(&store, &transport, &progress, &running.cancel).await, carried(&transport)),
+            Err(e) => (Err(e.into()), 0),
         };
         drop(running);
         if let Err(cause) = &outcome {
             tracing::info!(code = cause.code(), "a sync did not finish");
         }
         if !self.is_here(&store) {
-            return Some(outcome);
+            return Some(Ended { outcome, bytes });
         }
         self.remember(&outcome);
         self.tell_strip();
@@ -223,7 +235,7 @@ impl Engine {
         if let Ok(Err(cause)) = behind {
             tracing::warn!(%cause, "the index could not be tended");
         }
-        Some(outcome)
+        Some(Ended { outcome, bytes })
     }
 
     fn remember(&self, outcome: &Result<SyncReport, SyncError>) {
@@ -272,12 +284,12 @@ impl Engine {
             {
                 tracing::warn!(%cause, "leases could not be looked at");
             }
-            let Some(outcome) = self.exchange().await else { continue };
+            let Some(Ended { outcome, bytes }) = self.exchange().await else { continue };
             let retry_after = match &outcome {
                 Err(SyncError::Link(LinkError::Busy { retry_after_seconds })) => retry_after_seconds.map(Duration::from_secs),
                 Ok(_) | Err(_) => None,
             };
-            clock.went(outcome.is_ok(), retry_after).await;
+            clock.went(Went::of(&outcome, bytes), retry_after).await;
         }
     }
 }

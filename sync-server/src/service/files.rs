@@ -299,7 +299,10 @@ fn keep_begun(hq: &Headquarters, mut offered: Offered) -> Result<Offered> {
     let Some(begun) = offered.joining.leave() else { return Ok(offered) };
     let Some((_, id)) = offered.rows.get(&begun.file) else { return Ok(offered) };
     if let Some(row) = hq.store.read(|tx| files::by_id(tx, *id))?.filter(|row| !row.held.has(begun.index)) {
-        hq.blobs.keep_begun(&row, begun.index, &begun.bytes)?;
+        // No room, or another trouble of the disk: it comes again.
+        if let Err(error) = hq.blobs.keep_begun(&row, begun.index, &begun.bytes) {
+            tracing::warn!(%error, "the beginning of a chunk is not kept");
+        }
     }
     Ok(offered)
 }

@@ -1,10 +1,13 @@
 //! Sync by itself: soon after a save, and again when the link returns. Waits longer each time that nobody answers,
-//! by full jitter, so that a valley of tablets does not call all at once. Decides only when, never what.
+//! by full jitter, so that a valley of tablets does not call all at once; a link that carries something before it breaks is used again
+//! soon. Decides only when, never what.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use super::{FilesReport, SyncError, SyncReport};
 
 /// The first wait after a failure is at most this, and each further one at most twice the one before.
 const WAIT_FIRST: Duration = Duration::from_secs(2);
@@ -14,6 +17,11 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 const NEWS_EVERY: Duration = Duration::from_secs(60);
 /// A save is sent so long after it, with whatever else was saved by then.
 const AFTER_SAVE: Duration = Duration::from_secs(1);
+
+/// After an exchange that broke off and carried something no wait is longer than after so many failures: 8 seconds.
+const FAILURES_CARRYING_MAX: u32 = 3;
+/// Less is a handshake and a hello, and is not called carrying.
+const CARRIED_BYTES_MIN: u64 = 4096;
 
 /// Wakes the automatic sync.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +39,29 @@ const LATER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Beyond the time that was asked for, at most such a part of it and at least so long, by full jitter: all were told the same.
 const LATER_SPREAD: f64 = 0.5;
 const LATER_SPREAD_MIN: Duration = Duration::from_secs(2);
+
+/// How a sync went, as far as the time of the next depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// To its end, files and all.
+    Well,
+    /// The link broke, and had carried something before.
+    BrokeOff,
+    /// Any other way.
+    Badly,
+}
+
+impl Went {
+    /// What became of a sync that had so many bytes of HTTP carried, both ways together.
+    pub fn of(outcome: &Result<SyncReport, SyncError>, bytes: u64) -> Self {
+        let code = match outcome {
+            Ok(SyncReport { files: FilesReport { error: None, .. }, .. }) => return Self::Well,
+            Ok(SyncReport { files: FilesReport { error: Some(code), .. }, .. }) => code,
+            Err(e) => e.code(),
+        };
+        if matches!(code, "cut" | "no_link") && bytes >= CARRIED_BYTES_MIN { Self::BrokeOff } else { Self::Badly }
+    }
+}
 
 /// The automatic sync's clock.
 #[derive(Debug, Default)]
@@ -58,8 +89,13 @@ impl AutoSync {
     }
 
     /// Tells how the sync went. `retry_after`: what the server asked for; returns when that is over, never sooner, whatever is saved meanwhile.
-    pub async fn went(&mut self, well: bool, retry_after: Option<Duration>) {
-        self.failures = if well { 0 } else { self.failures.saturating_add(1) };
+    pub async fn went(&mut self, how: Went, retry_after: Option<Duration>) {
+        let failures = self.failures.saturating_add(1);
+        self.failures = match how {
+            Went::Well => 0,
+            Went::BrokeOff => failures.min(FAILURES_CARRYING_MAX),
+            Went::Badly => failures,
+        };
         if let Some(wait) = retry_after {
             tokio::time::sleep(later(wait, random_fraction())).await;
         }
@@ -108,11 +144,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_link_that_carries_something_each_time_before_it_breaks_is_used_again_within_seconds() {
+        let files = |code: &str| {
+            Ok(SyncReport { files: FilesReport { error: Some(code.into()), ..FilesReport::default() }, ..SyncReport::default() })
+        };
+        assert_eq!(Went::of(&Ok(SyncReport::default()), 0), Went::Well);
+        assert_eq!(Went::of(&Err(SyncError::Cut), 20_000), Went::BrokeOff);
+        assert_eq!(Went::of(&files("no_link"), 20_000), Went::BrokeOff, "records went through, and a photo waits");
+        assert_eq!(Went::of(&files("status"), 20_000), Went::Badly);
+        assert_eq!(Went::of(&Err(SyncError::Cut), 900), Went::Badly, "a handshake and a hello");
+        let mut auto = AutoSync::default();
+        let longest = async |auto: &mut AutoSync, how| {
+            auto.went(how, None).await;
+            jittered(auto.failures, 1.0)
+        };
+        for _ in 0..20 {
+            longest(&mut auto, Went::Badly).await;
+        }
+        assert_eq!(longest(&mut auto, Went::Badly).await, WAIT_MAX);
+        for _ in 0..20 {
+            assert_eq!(longest(&mut auto, Went::BrokeOff).await, Duration::from_secs(8));
+        }
+        assert_eq!(longest(&mut auto, Went::Badly).await, Duration::from_secs(16), "and longer once it carries nothing");
+    }
+
+    #[tokio::test]
     async fn a_save_does_not_call_a_busy_headquarters_sooner() {
         let mut auto = AutoSync::default();
         let (nudge, began) = (auto.nudge(), std::time::Instant::now());
         nudge.now();
-        auto.went(false, Some(Duration::from_secs(1))).await;
+        auto.went(Went::Badly, Some(Duration::from_secs(1))).await;
         auto.due().await;
         assert!(began.elapsed() >= Duration::from_secs(1), "asked again after {:?}", began.elapsed());
     }

@@ -18,7 +18,7 @@ mod session;
 pub(crate) mod tls;
 mod transport;
 
-pub use auto::{AutoSync, Nudge};
+pub use auto::{AutoSync, Nudge, Went};
 pub use cancel::Cancel;
 pub use files::FilesReport;
 pub use http::{HttpTransport, enrol};
