@@ -268,7 +268,7 @@ fn a_link_that_is_cut_every_five_seconds_brings_what_a_device_lacks_and_most_of_
 
 #[test]
 fn a_link_that_never_lasts_as_long_as_a_chunk_carries_a_photo_both_ways_and_most_of_it_once() {
-    const PHOTO_BYTES: usize = 40_000;
+    const PHOTO_BYTES: usize = 26_000;
     let post = Post::new();
     let [a, b] = ["aziz", "bobur"].map(|name| Device::enrolled(post.dir.path(), name, &post.server.officer_everywhere(name)));
     a.import(&corpus::write(post.dir.path(), 30, 17, &["--team", "imt-1"]));
