@@ -36,9 +36,9 @@ const COMMANDS: &[&str] = &[
     "shift_put",
     "sync_now",
     "sync_salvage",
-    "sync_taken_seen",
     "sync_stop",
     "sync_strip",
+    "sync_taken_seen",
     "sync_view",
 ];
 

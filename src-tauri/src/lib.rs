@@ -69,9 +69,9 @@ pub fn run() -> ExitCode {
             shift::shift_put,
             sync::sync_now,
             sync::sync_salvage,
-            sync::sync_taken_seen,
             sync::sync_stop,
             sync::sync_strip,
+            sync::sync_taken_seen,
             sync::sync_view,
         ])
         .run(tauri::generate_context!());

@@ -32,7 +32,7 @@ impl World {
                 let mut reviews = if before.is_empty() { BTreeSet::new() } else { self.hq.reviews(c)? };
                 if self.hq.lives.lost() > 0 {
                     // A ruling that headquarters lost stands where it was heard.
-                    reviews.extend(&self.tablets[t].disk.review);
+                    reviews.extend(self.tablets[t].disk.review.union(&self.reviews));
                 }
                 let counts = before.iter().filter_map(|n| self.model.fact(n)).any(|f| !f.is_poison && !reviews.contains(&f.name));
                 hold!(

@@ -89,7 +89,7 @@ pub struct World {
     pub warp: (u32, u64),
     /// Changes that headquarters held at the last quiet point.
     pub at_hq: BTreeSet<daftar_core::ids::ChangeName>,
-    /// Those of them that were in review.
+    /// Those of them that were in review, and those that were when headquarters lost something since.
     pub reviews: BTreeSet<daftar_core::ids::ChangeName>,
     /// Record numbers that were given.
     pub numbers: BTreeSet<(daftar_core::compartment::Compartment, String)>,

@@ -118,6 +118,24 @@ pub(crate) async fn listen(
     listener.finish(trouble.map(SyncError::from)).await
 }
 
+/// Whether it opens, closes or exchanges files: what was said before it is written into those that are open until then.
+fn is_of_files(step: &Step) -> bool {
+    match step {
+        Step::Granted(..) | Step::Anew(_) | Step::Revoked(_) | Step::Reopened(_) => true,
+        Step::Receipted(_)
+        | Step::Short(_)
+        | Step::Page(..)
+        | Step::Want(..)
+        | Step::Refused(..)
+        | Step::Forked(_)
+        | Step::NewEpoch(_)
+        | Step::Loose(_)
+        | Step::File(_)
+        | Step::RootUnknown
+        | Step::Ended(_) => false,
+    }
+}
+
 struct Listener<'a> {
     store: &'a Arc<Store>,
     road: Road,
@@ -164,6 +182,9 @@ impl<'a> Listener<'a> {
             if self.is_past(&step) {
                 tracing::info!("an old word of headquarters is passed over: it has spoken since");
                 continue;
+            }
+            if is_of_files(&step) {
+                self.writers.settled().await;
             }
             match step {
                 Step::Receipted(receipt) => self.receipted(receipt).await?,
@@ -285,6 +306,7 @@ impl<'a> Listener<'a> {
                 return Err(daftar_wire::WireError::Malformed("words of another life of headquarters' server").into());
             }
             self.news = true;
+            self.writers.settled().await;
             blocking(self.store, move |s| s.adopt_epoch(epoch)).await?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex};
 
 use daftar_core::authorize::{Action, LEASE_MS};
+use daftar_core::ids::Epoch;
 use daftar_core::record::Kind;
 use daftar_core::value::{Path, Value};
 use rusqlite::Connection;
@@ -98,6 +99,33 @@ fn a_lease_that_ended_takes_key_and_reading_while_saving_goes_on_and_headquarter
     assert_eq!((idle.sent_changes, idle.requests), (0, 1));
     clock.set(NOW_MS + 60 * DAY_MS + LEASE_MS - 1);
     assert!(store.authorize(Action::Read, &c(TEAM)).is_ok(), "the contact began the lease again");
+}
+
+#[test]
+fn what_was_captured_and_taken_goes_again_if_headquarters_loses_it_before_the_way_is_open() {
+    let mut hq = Hq::new();
+    let Tablet { dir: _dir, clock, store, handle: _ } = hq.tablet(1, &[TEAM]);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    sync_store(&hq, &held, &store, at(NOW_MS)).expect("a whole link");
+    let backup = held.lock().expect("no panic").clone();
+    let later = NOW_MS + 60 * DAY_MS;
+    clock.set(later);
+    // No key that fits comes back.
+    let closed = || Weather { wrong_key: true, ..at(later) };
+    for n in 1..=2 {
+        store.save(&stop(n, "x", "Tursunov")).expect("captured");
+        sync_store(&hq, &held, &store, closed()).expect("a whole link");
+    }
+    assert_eq!((store.waiting().expect("counted"), held.lock().expect("no panic").names(&c(TEAM)).1), (0, 2));
+    *held.lock().expect("no panic") = backup.restored(Epoch([9; 16]));
+    store.save(&stop(3, "x", "Rahimov")).expect("captured");
+    let done = sync_store(&hq, &held, &store, closed()).expect("a whole link");
+    assert_eq!((done.waiting, held.lock().expect("no panic").names(&c(TEAM)).1), (0, 3), "what stands before it is here, and goes with it");
+    sync_store(&hq, &held, &store, at(later)).expect("a whole link");
+    assert_eq!(store.closed(), []);
+    for n in 1..=3 {
+        assert!(store.show(&c(TEAM), &id(n)).is_ok(), "record {n} is there again");
+    }
 }
 
 #[test]

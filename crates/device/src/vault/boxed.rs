@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::Head;
 use daftar_wire::limits::SEGMENT_PLAIN_BYTES_MAX;
+use daftar_wire::stream::StreamId;
 
 use super::file::Vault;
+use super::stream::StreamRow;
 use super::{Store, Unsent, read, send, stream};
 use crate::error::{Error, Result};
 use crate::keyring::{Boxed, ToBox};
@@ -48,28 +50,13 @@ impl Store {
             let boxed = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(0, |(_, last)| last);
             let mut from = row.acked.max(boxed) + 1;
             let mut cuts: Vec<Cut> = Vec::new();
-            let most = self.shared.keyring.link()?.sealed_changes();
             while from <= row.n && cuts.len() < BATCH {
-                let segment = self.segment_of(vault, &stream, from, most, SEGMENT_PLAIN_BYTES_MAX)?;
-                let last = segment.last();
-                let head = send::signed_heads(&vault.conn(), row.id, last, last)?.first().map(|s| s.1);
-                let head = head.ok_or_else(|| Error::Unexpected("a segment without a signed head".into()))?;
-                cuts.push(Cut { first: from, last, head, bytes: segment.write()? });
-                from = last + 1;
+                let cut = self.cut_to_seal(vault, &row, &stream, from, row.n)?;
+                from = cut.last + 1;
+                cuts.push(cut);
             }
             if !cuts.is_empty() {
-                let rows: Vec<ToBox<'_>> = cuts
-                    .iter()
-                    .map(|cut| ToBox {
-                        file: vault.name(),
-                        incarnation: stream.incarnation,
-                        first: cut.first,
-                        last: cut.last,
-                        head: cut.head,
-                        segment: &cut.bytes,
-                    })
-                    .collect();
-                self.shared.keyring.put_boxed(&rows)?;
+                self.seal(vault, &stream, &cuts)?;
                 continue;
             }
             // Whoever saves holds the file, and soils it before he commits.
@@ -85,6 +72,45 @@ impl Store {
                 return Ok(());
             }
         }
+    }
+
+    /// Headquarters lacks what it had receipted of a stream that captures: it goes into the outbox again, before what lies there.
+    pub(super) fn seal_again(&self, stream: &StreamId, vault: &Vault) -> Result<()> {
+        let row = stream::own(&vault.conn())?;
+        if row.id(&stream.compartment) != *stream {
+            return Ok(());
+        }
+        let before = self.shared.keyring.boxed_span(&stream.incarnation)?.map_or(row.n + 1, |(first, _)| first);
+        let (mut from, mut cuts) = (row.acked + 1, Vec::new());
+        while from < before {
+            let cut = self.cut_to_seal(vault, &row, stream, from, before - 1)?;
+            from = cut.last + 1;
+            cuts.push(cut);
+        }
+        // All or none: what is in the outbox of a stream has no gap.
+        self.seal(vault, stream, &cuts)
+    }
+
+    /// A segment of a file's own stream from one change on, not beyond another.
+    fn cut_to_seal(&self, vault: &Vault, row: &StreamRow, stream: &StreamId, from: u64, to: u64) -> Result<Cut> {
+        let most = self.shared.keyring.link()?.sealed_changes().min(u32::try_from(to + 1 - from).unwrap_or(u32::MAX));
+        let segment = self.segment_of(vault, stream, from, most, SEGMENT_PLAIN_BYTES_MAX)?;
+        let last = segment.last();
+        let head = send::signed_heads(&vault.conn(), row.id, last, last)?.first().map(|s| s.1);
+        let head = head.ok_or_else(|| Error::Unexpected("a segment without a signed head".into()))?;
+        Ok(Cut { first: from, last, head, bytes: segment.write()? })
+    }
+
+    fn seal(&self, vault: &Vault, stream: &StreamId, cuts: &[Cut]) -> Result<()> {
+        let rows = cuts.iter().map(|cut| ToBox {
+            file: vault.name(),
+            incarnation: stream.incarnation,
+            first: cut.first,
+            last: cut.last,
+            head: cut.head,
+            segment: &cut.bytes,
+        });
+        self.shared.keyring.put_boxed(&rows.collect::<Vec<_>>())
     }
 
     /// What was sealed of this very stream from this change on, and lies in the outbox.

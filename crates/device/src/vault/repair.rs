@@ -94,7 +94,7 @@ impl Store {
     pub fn want(&self, id: &StreamId, from: u64) -> Result<bool> {
         let Ok(vault) = self.sending_vault(&id.compartment) else { return Ok(false) };
         self.within_file(&id.compartment, &vault, |vault| {
-            vault.write(|tx| {
+            let here = vault.write(|tx| {
                 let mut here = false;
                 for mut row in stream::family(tx, &id.device, &id.incarnation)? {
                     let lacks = from.saturating_sub(1).max(row.split_n);
@@ -111,7 +111,11 @@ impl Store {
                     }
                 }
                 Ok(here)
-            })
+            })?;
+            if here && self.is_closed(&id.compartment) {
+                self.seal_again(id, vault)?;
+            }
+            Ok(here)
         })
     }
 

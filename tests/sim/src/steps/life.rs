@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use daftar_core::compartment::Compartment;
 use daftar_core::ids::ChangeName;
 
 use crate::broken::{Checked, hold};
@@ -37,7 +38,7 @@ pub fn back_up(world: &mut World, t: usize) -> Checked {
 
 /// Headquarters is restored: what was refused since the backup stays refused, and what was given since is to come back from a device.
 pub fn restore(world: &mut World, t: usize) -> Checked {
-    let (refused, before) = (world.policy.refused(), world.names()?);
+    let (refused, before) = (world.policy.refused(), before(world)?);
     world.hq.restore()?;
     world.happened(Fault::Restored);
     lost(world, t, &before, "restored")?;
@@ -62,7 +63,7 @@ pub fn copy(world: &mut World, t: usize) -> Checked {
 
 /// The copy is put in the folder's place.
 pub fn set_back(world: &mut World, t: usize) -> Checked {
-    let before = world.names()?;
+    let before = before(world)?;
     world.hq.set_back()?;
     world.happened(Fault::SetBack);
     lost(world, t, &before, "put back")
@@ -77,6 +78,15 @@ pub fn settle(world: &mut World) -> Checked {
         world.trace.say(format!("{:05} headquarters is confirmed", world.steps));
     }
     Ok(())
+}
+
+/// The changes that headquarters holds. What it has ruled of them stands where it was heard.
+fn before(world: &mut World) -> Checked<BTreeSet<ChangeName>> {
+    let compartments: BTreeSet<Compartment> = world.model.records().keys().map(|(c, _)| c.clone()).collect();
+    for c in &compartments {
+        world.reviews.extend(world.hq.reviews(c)?);
+    }
+    world.names()
 }
 
 /// What headquarters has lost is still to be had, but for what no device holds.

@@ -19,7 +19,7 @@ use crate::sql::int;
 /// What became of a chunk that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// It is kept; more are missing.
+    /// It is here; more are missing, or the file was whole before.
     Kept,
     /// It was the last: the file is whole and comes to its name.
     Whole,
@@ -112,8 +112,12 @@ impl Store {
         let file = &chunk.file;
         let found = self.with_file(file, |vault, conn, row| Ok((vault.blobs(), chunk_hash(conn, row.id, chunk.index)?, row)))?;
         let Some((blobs, Some(hash), row)) = found else { return Ok(Put::Bad) };
-        if row.whole || hash != sha256(&chunk.bytes) || daftar_wire::file::chunk_bytes(row.size, chunk.index) != Some(chunk.bytes.len()) {
+        if hash != sha256(&chunk.bytes) || daftar_wire::file::chunk_bytes(row.size, chunk.index) != Some(chunk.bytes.len()) {
             return Ok(Put::Bad);
+        }
+        // Another road was faster.
+        if row.whole {
+            return Ok(Put::Kept);
         }
         if let Some(mut chest) = blobs.open(&row.blob, row.key, row.size, true)? {
             chest.write(random()?, chunk.index, &chunk.bytes)?;
