@@ -191,11 +191,13 @@ pub(crate) fn count(conn: &Connection, place: i64, kind: Kind, since_ms: i64) ->
     Ok((one(sql, i64::MIN)?, one(sql, since_ms)?))
 }
 
-/// How many records of a compartment need a decision, and how many of its changes are under review or set aside.
+/// How many records of a compartment need a decision, and how many of its changes are under review or set aside. What was said of a grant at the
+/// same time, in two lives of the server, its next word settles.
 pub(crate) fn open_questions(conn: &Connection, place: i64) -> Result<(u64, u64, u64)> {
     let one = |sql: &str| -> Result<u64> { Ok(uint(conn.prepare_cached(sql)?.query_row([place], |r| r.get(0))?)) };
+    let mut open = conn.prepare_cached("SELECT count(*) FROM record WHERE conflicts > 0 AND compartment = ?1 AND kind <> ?2")?;
     Ok((
-        one("SELECT count(*) FROM record WHERE conflicts > 0 AND compartment = ?1")?,
+        uint(open.query_row(params![place, Kind::Grant.number()], |r| r.get(0))?),
         one("SELECT count(*) FROM change WHERE verdict <> 0 AND verdict = 1 AND compartment = ?1")?,
         one("SELECT count(*) FROM change WHERE verdict <> 0 AND verdict = 2 AND compartment = ?1")?,
     ))

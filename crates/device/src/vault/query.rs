@@ -16,6 +16,7 @@ use daftar_wire::message::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value as Json};
 
+use super::record::RecordRow;
 use super::{Store, log, record, stream};
 use crate::error::{Error, Result};
 use crate::sql::{int, uint};
@@ -178,9 +179,7 @@ impl Store {
         for c in self.allowed(Action::Read) {
             let found = self.within_each(&c, |vault| {
                 let conn = vault.conn();
-                let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed ORDER BY id", record::COLUMNS);
-                let rows = conn.prepare_cached(&sql)?.query_map([], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-                rows.iter().map(|row| item(&conn, &self.info.id, &c, row)).collect::<Result<Vec<_>>>()
+                open_conflicts(&conn, &c)?.iter().map(|row| item(&conn, &self.info.id, &c, row)).collect::<Result<Vec<_>>>()
             })?;
             items.extend(found.into_iter().flatten().flatten());
         }
@@ -246,9 +245,18 @@ impl Store {
 
 fn counted(conn: &Connection, c: &Compartment) -> Result<Counts> {
     let records = conn.query_row("SELECT count(*) FROM record WHERE listed AND kind <> ?1", [Kind::Grant.number()], |r| r.get(0));
-    let conflicts = conn.query_row("SELECT count(*) FROM record WHERE conflicts > 0 AND listed", [], |r| r.get(0));
     let changes = stream::all(conn)?.iter().map(|s| s.end().saturating_sub(s.split_n)).sum();
-    Ok(Counts { records: uint(records?), changes, conflicts: uint(conflicts?), digest: stream::digest_here(conn, c)? })
+    Ok(Counts { records: uint(records?), changes, conflicts: open_conflicts(conn, c)?.len() as u64, digest: stream::digest_here(conn, c)? })
+}
+
+/// Rows with an open conflict that an officer may settle. Where it is about headquarters' own words, its next one settles it.
+fn open_conflicts(conn: &Connection, c: &Compartment) -> Result<Vec<RecordRow>> {
+    if *c == Compartment::reference() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT {} FROM record WHERE conflicts > 0 AND listed AND kind <> ?1 ORDER BY id", record::COLUMNS);
+    let rows = conn.prepare_cached(&sql)?.query_map([Kind::Grant.number()], record::row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows)
 }
 
 /// Rows of one kind in one file, the latest first; one more than asked says that there is more.
