@@ -122,7 +122,7 @@ pub(super) fn serving(
         let access = Access { read: each.iter().any(|a| a.read), write: each.iter().any(|a| a.write) };
         let cursor = by_name.get(&place.name).copied().cloned().filter(|_| !doors.are_shut(&officers, &place));
         // Who may only write there is told so once, and again if he could read: the cursor says which of it the device knows.
-        let was_told = cursor.as_ref().is_some_and(|c| c.ranges.is_empty() != access.read);
+        let was_told = cursor.as_ref().is_some_and(|c| says_read(c) == access.read);
         if access.read || (access.write && !was_told) {
             let openings: Vec<Opening> = officers.iter().zip(each).filter_map(|(o, a)| doors.news(o, &place, a)).collect();
             let to = feed::head(tx, &place)?;
@@ -134,6 +134,11 @@ pub(super) fn serving(
     }
     serving.sort_by(|a, b| order(&a.place.name).cmp(&order(&b.place.name)));
     Ok(serving)
+}
+
+/// Whether whoever says this of a compartment knows that he may read it: what is said of one that may only be written to is all zeros.
+fn says_read(cursor: &Cursor) -> bool {
+    !cursor.ranges.is_empty() || cursor.digest != Digest([0; 32])
 }
 
 /// The numbers of the feed that a device lacks by its cursor; all of them if the cursor is not of this feed. By a pack everything goes that lies

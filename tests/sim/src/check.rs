@@ -164,7 +164,8 @@ impl World {
         hold!(closed.is_empty(), "{label}: {closed:?} stays closed");
         let there: BTreeSet<Compartment> = store.compartments().into_iter().filter(|c| readable.contains(c) || !left.contains(c)).collect();
         hold!(there == readable, "{label}: open are {there:?}, and not {readable:?}");
-        hold!(store.waiting()? == 0, "{label}: {} changes wait after a quiet exchange", store.waiting()?);
+        let unsent = store.compartments().iter().map(|c| store.unsent(c)).collect::<Result<Vec<_>, _>>()?.concat();
+        hold!(store.waiting()? == 0, "{label}: {} changes wait after a quiet exchange: {unsent:?}", store.waiting()?);
         for c in &readable {
             hold!(store.digest(c)? == self.hq.digest(c)?, "{label}: the digest of {c} is not headquarters'");
         }

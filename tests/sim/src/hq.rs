@@ -15,7 +15,7 @@ use daftar_sync_server::pack::{self, Answered, PACK_FILES_BYTES_MAX};
 use daftar_sync_server::service::Service;
 use daftar_sync_server::store::feed::Whose;
 use daftar_sync_server::store::people::Device as DeviceRow;
-use daftar_sync_server::store::{feed, files, meta, people};
+use daftar_sync_server::store::{branch, feed, files, meta, people};
 use daftar_wire::enrol::{Code, EnrolRequest, Enrolled};
 use daftar_wire::message::{FeedVerdict, Ruling, Verdict};
 use daftar_wire::segment::Segment;
@@ -226,10 +226,10 @@ impl Hq {
         Ok(self.rulings(c)?.into_iter().filter(|r| r.verdict == Verdict::Review).map(|r| r.change).collect())
     }
 
-    /// How far a stream is held.
+    /// How far a stream is held, by whichever of its branches goes furthest.
     pub fn held(&self, stream: &StreamId) -> Checked<u64> {
         let row = self.hq().store.read(|tx| match meta::compartment(tx, &stream.compartment)? {
-            Some(place) => Ok(feed::stream(tx, &place, stream)?.n),
+            Some(place) => Ok(branch::rows(tx, &place, stream)?.iter().map(|row| row.n).max().unwrap_or(0)),
             None => Ok(0),
         });
         Ok(row?)

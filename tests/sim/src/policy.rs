@@ -28,6 +28,7 @@ pub struct Policy {
     ever_read: BTreeSet<(OfficerId, Compartment)>,
     touched: BTreeSet<(OfficerId, Compartment)>,
     revoked: BTreeSet<(OfficerId, Compartment)>,
+    refused: BTreeSet<(OfficerId, Compartment)>,
     stopped: BTreeSet<(OfficerId, Compartment)>,
     had: BTreeSet<(OfficerId, Compartment)>,
     acts: u64,
@@ -68,7 +69,8 @@ impl Policy {
         self.had.remove(&key);
         self.touched.insert(key.clone());
         self.stopped.insert(key.clone());
-        self.revoked.insert(key);
+        self.revoked.insert(key.clone());
+        self.refused.insert(key);
         self.acts += 1;
     }
 
@@ -88,6 +90,11 @@ impl Policy {
         changed
     }
 
+    /// Headquarters' folder was put back, and with it the list of what it took: it knows no refusal for sure until it hears of it from a device.
+    pub fn set_back(&mut self) {
+        self.refused.clear();
+    }
+
     /// What he had was given since the backup: he may write it no more, and nobody refused him.
     fn forget(&mut self, officer: OfficerId, c: &Compartment) {
         let key = (officer, c.clone());
@@ -102,9 +109,9 @@ impl Policy {
         self.had.iter().filter(|(o, _)| o == officer).map(|(_, c)| c.clone()).collect()
     }
 
-    /// Who was refused what he had, and given nothing there since.
+    /// Who was refused what he had and given nothing there since, in any life of headquarters that it remembers.
     pub fn refused(&self) -> BTreeSet<(OfficerId, Compartment)> {
-        self.revoked.iter().filter(|key| !self.now.contains_key(key)).cloned().collect()
+        self.refused.clone()
     }
 
     fn put(&mut self, officer: OfficerId, c: &Compartment, may: May) {
@@ -116,6 +123,7 @@ impl Policy {
             self.ever_read.insert(key.clone());
         }
         self.had.remove(&key);
+        self.refused.remove(&key);
         self.now.insert(key, may);
     }
 

@@ -77,6 +77,14 @@ impl Keyring {
         Ok(first.map(uint).zip(last.map(uint)))
     }
 
+    /// Where the segments of a stream that are in the outbox end, in their order: number and head.
+    pub(crate) fn boxed_ends(&self, incarnation: &Incarnation) -> Result<Vec<(u64, Head)>> {
+        let conn = self.conn();
+        let mut rows = conn.prepare_cached("SELECT last, head FROM outbox WHERE incarnation = ?1 ORDER BY last")?;
+        let ends = rows.query_map([incarnation.0], |r| Ok((uint(r.get(0)?), Head(r.get(1)?))))?;
+        Ok(ends.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The next segment after this row, of files that are not among `open`.
     pub(crate) fn next_boxed(&self, after: i64, open: &[String]) -> Result<Option<Boxed>> {
         let conn = self.conn();

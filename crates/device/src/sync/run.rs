@@ -67,7 +67,7 @@ pub async fn run_until<T: Transport>(
     files_after(link, &mut report).await?;
     let (bytes_up, bytes_down) = transport.counted();
     (report.bytes_up, report.bytes_down) = (bytes_up, bytes_down);
-    report.waiting = blocking(store, Store::waiting).await?;
+    report.waiting = blocking(store, |s| s.unbox_held().and_then(|()| s.waiting())).await?;
     store.synced(report.waiting);
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)

@@ -50,7 +50,7 @@ fn hello(store: &Store, base: Base) -> Result<Hello, Error> {
     let known: Root = root(&confirmed);
     let mut cursors = Vec::new();
     for c in store.fetching() {
-        cursors.extend(store.cursor(&c)?.filter(|cursor| !confirmed.contains(cursor)));
+        cursors.extend(store.standing_in(&c)?.filter(|cursor| !confirmed.contains(cursor)));
     }
     Ok(Hello { root: known, officers: vec![store.officer()], cursors, budget: None, lineage: None, begun: Vec::new() })
 }

@@ -263,3 +263,25 @@ fn a_server_restored_from_before_a_fork_gets_both_ways_from_whoever_has_them() {
         assert_equal(&held, &[last]);
     }
 }
+
+#[test]
+fn a_server_restored_from_before_a_lost_clone_gets_what_it_shared_with_its_twin_and_what_came_behind() {
+    let (hq, held, a, _) = world();
+    a.store.save(&stop(1, "x", "y")).expect("saved");
+    sync(&hq, &held, &a, clear()).expect("a whole link");
+    let yesterday = kept(&held).clone();
+    a.store.save(&stop(2, "x", "y")).expect("saved, and not sent when the clone is made");
+    let a = a.close();
+    let (clone, a) = (a.copy().open(), a.open());
+    clone.store.save(&stop(3, "x", "y")).expect("saved");
+    sync(&hq, &held, &clone, clear()).expect("a whole link");
+    a.store.save(&stop(4, "x", "y")).expect("saved");
+    a.store.anew(DIGIT_ANEW).expect("it was told in an exchange that brought nothing of this");
+    settle(&hq, &held, &[&a]);
+    let before = kept(&held).names(&team());
+    *kept(&held) = yesterday.restored(daftar_core::ids::Epoch([8; 16]));
+    drop(clone);
+    settle(&hq, &held, &[&a]);
+    assert_eq!((kept(&held).names(&team()).0, before.0.len()), (before.0, 4));
+    assert_equal(&held, &[&a]);
+}

@@ -11,7 +11,7 @@ use daftar_wire::stream::StreamId;
 
 use super::file::Vault;
 use super::stream::StreamRow;
-use super::{Store, Unsent, read, send, stream};
+use super::{Store, Unsent, log, read, send, stream};
 use crate::error::{Error, Result};
 use crate::keyring::{Boxed, ToBox};
 
@@ -134,6 +134,31 @@ impl Store {
     /// A sync is over and has left so many changes.
     pub(crate) fn synced(&self, waiting: u64) {
         self.boxes_in_doubt.store(waiting > 0, Ordering::Relaxed);
+    }
+
+    /// What headquarters holds by its feed, and not by a receipt of this device's own sending, leaves the outbox too: a copy of the disk sent it.
+    pub(crate) fn unbox_held(&self) -> Result<()> {
+        if self.shared.keyring.outbox()? == 0 {
+            return Ok(());
+        }
+        for c in self.sending() {
+            let vault = self.sending_vault(&c)?;
+            self.within_file(&c, &vault, |vault| {
+                let conn = vault.conn();
+                for row in stream::all(&conn)?.iter().filter(|row| row.device == self.info.id) {
+                    let (stream, mut held) = (row.id(&c), None);
+                    for (last, head) in self.shared.keyring.boxed_ends(&stream.incarnation)? {
+                        if last > row.receipted() || log::head_at(&conn, &c, row, last)? != Some(head) {
+                            break;
+                        }
+                        held = Some(last);
+                    }
+                    held.map_or(Ok(()), |last| self.shared.keyring.unbox(&stream, last))?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Notes, before the first commit since all was sealed, that the file holds more.

@@ -1,9 +1,11 @@
 //! Where this device stands in headquarters' feeds, and its digests. Never compares anything by a clock.
 
+use daftar_core::authorize::Action;
 use daftar_core::compartment::Compartment;
 use daftar_core::ids::{Digest, Epoch};
 use daftar_wire::limits::{BEGUN_MAX, CURSOR_RANGES_MAX};
 use daftar_wire::message::{Cursor, Lineage, read_cursors, write_cursors};
+use daftar_wire::stream::digest;
 use rusqlite::Connection;
 
 use super::file::{drop_meta, meta, set_meta};
@@ -22,6 +24,16 @@ impl Store {
     /// How far this compartment's feed has been applied; `None`: nothing yet.
     pub fn cursor(&self, c: &Compartment) -> Result<Option<Cursor>> {
         self.within(c, |vault| cursor(&vault.conn()))
+    }
+
+    /// The cursor that is said of a compartment which is open here. Where nothing of a feed that may be read has come yet it has no range, and says
+    /// so much as that it is open: who holds it is told when it is taken from him.
+    pub(crate) fn standing_in(&self, c: &Compartment) -> Result<Option<Cursor>> {
+        let cursor = self.cursor(c)?;
+        if cursor.is_some() || self.authorize(Action::Read, c).is_err() {
+            return Ok(cursor);
+        }
+        Ok(Some(Cursor { compartment: c.clone(), epoch: self.epoch(), ranges: Vec::new(), chain: [0; 8], digest: digest(&[]) }))
     }
 
     /// The digest over all streams and branches here.

@@ -96,6 +96,7 @@ impl Store {
         self.within_file(&id.compartment, &vault, |vault| {
             let here = vault.write(|tx| {
                 let mut here = false;
+                show_what_branches_stand_on(tx, id)?;
                 for mut row in stream::family(tx, &id.device, &id.incarnation)? {
                     let lacks = from.saturating_sub(1).max(row.split_n);
                     here |= row.end() > lacks;
@@ -154,6 +155,20 @@ pub(super) fn set_differs(conn: &Connection, differs: bool) -> Result<()> {
 /// The server's life that the file has followed.
 pub(super) fn epoch(conn: &Connection) -> Result<Option<Epoch>> {
     Ok(meta(conn, EPOCH)?.and_then(|b| b.try_into().ok()).map(Epoch))
+}
+
+/// What was kept back of a stream that went on elsewhere, and is what a branch of it stands on, is kept back no longer: the branch came by
+/// headquarters, and cannot come there again without.
+fn show_what_branches_stand_on(tx: &Connection, id: &StreamId) -> Result<()> {
+    for branch in stream::family(tx, &id.device, &id.incarnation)?.iter().rev() {
+        let Some(parent) = branch.parent else { continue };
+        let mut parent = stream::by_id(tx, parent)?;
+        if parent.end() < branch.split_n {
+            parent.show_to(branch.split_n);
+            stream::keep(tx, &parent)?;
+        }
+    }
+    Ok(())
 }
 
 /// The file follows the server's life: in another one than it knew, this device's receipts are to be said again.

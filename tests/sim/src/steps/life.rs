@@ -65,6 +65,7 @@ pub fn copy(world: &mut World, t: usize) -> Checked {
 pub fn set_back(world: &mut World, t: usize) -> Checked {
     let before = before(world)?;
     world.hq.set_back()?;
+    world.policy.set_back();
     world.happened(Fault::SetBack);
     lost(world, t, &before, "put back")
 }
