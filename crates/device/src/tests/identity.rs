@@ -275,9 +275,11 @@ fn a_server_restored_from_before_a_lost_clone_gets_what_it_shared_with_its_twin_
     let (clone, a) = (a.copy().open(), a.open());
     clone.store.save(&stop(3, "x", "y")).expect("saved");
     sync(&hq, &held, &clone, clear()).expect("a whole link");
-    a.store.save(&stop(4, "x", "y")).expect("saved");
+    a.store.save(&stop(4, "x", "y")).expect("saved, and sealed at the lock");
+    let a = a.again();
     a.store.anew(DIGIT_ANEW).expect("it was told in an exchange that brought nothing of this");
     settle(&hq, &held, &[&a]);
+    assert_eq!(a.store.shared().keyring.outbox().expect("counted"), 0, "what went on in another stream waits in no outbox");
     let before = kept(&held).names(&team());
     *kept(&held) = yesterday.restored(daftar_core::ids::Epoch([8; 16]));
     drop(clone);
