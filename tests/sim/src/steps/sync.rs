@@ -188,8 +188,10 @@ fn check_confined(world: &World, t: usize, read: &BTreeSet<Compartment>, heard: 
 pub(super) fn note_locked(world: &mut World, t: usize, before: &[(Compartment, Why)]) {
     let Some(officer) = world.tablets[t].person().map(|p| p.id) else { return };
     let reads = world.policy.reads(&officer);
-    let locked = before.iter().map(|(c, _)| c).filter(|c| !reads.contains(c)).cloned().collect();
-    world.tablets[t].locked.insert(officer, locked);
+    let locked = &mut world.tablets[t].locked;
+    let known = locked.remove(&officer).unwrap_or_default();
+    let now = before.iter().map(|(c, _)| c.clone()).chain(known).filter(|c| !reads.contains(c)).collect();
+    locked.insert(officer, now);
 }
 
 /// Behind a good exchange nothing is open to him that headquarters took, and what a lease had closed is open again.
