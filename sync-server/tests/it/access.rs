@@ -10,9 +10,10 @@ use daftar_sync_server::hq::Headquarters;
 use daftar_sync_server::keys::Folder;
 use daftar_sync_server::store::access::{self, Door};
 use daftar_wire::change::Entry;
-use daftar_wire::message::{Answer, Ask, Hello, Notice, Purged, Reopen, Revocation};
+use daftar_wire::message::{Answer, Ask, Cursor, Hello, Notice, Purged, Reopen, Revocation};
 use daftar_wire::seal;
 use daftar_wire::sign::verifying_key;
+use daftar_wire::stream::digest;
 
 use crate::support::{Device, NOW_MS, World, c, end, entries, held, notices, random};
 
@@ -116,6 +117,11 @@ async fn a_revocation_is_said_to_a_locked_device_until_its_purge_receipt_comes()
     for hello in [copy.clone(), copy.clone()] {
         assert_eq!(revoked_names(&world.exchange(&device, hello, &[]).await), [NOTES]);
     }
+    // So is one that was made before anything came of it: it says that it is open there.
+    let nothing = copy.cursors.iter().find(|cursor| cursor.compartment == c(NOTES)).expect("it holds it");
+    let nothing = Cursor { ranges: Vec::new(), chain: [0; 8], digest: digest(&[]), ..nothing.clone() };
+    let early = Hello { root: [0; 16], cursors: vec![nothing], ..device.hello() };
+    assert_eq!(revoked_names(&world.exchange(&device, early, &[]).await), [NOTES]);
     // One whose lease has ended names no cursor, and asks its key back.
     let back = Reopen { officer: device.enrolled.officer, compartment: c(NOTES), file: "file-1".into(), escrow: vec![1; 80] };
     assert_eq!(revoked_names(&world.say(&device, device.hello(), vec![Ask::Reopen(back)]).await), [NOTES]);

@@ -32,7 +32,7 @@ struct Words {
     /// What happens on each device in a day.
     #[arg(long, default_value_t = Size::default().acts_per_day)]
     acts: u64,
-    /// Begins no seed after so many minutes.
+    /// Begins no seed after so many minutes; with `--covers`, once every fault has happened.
     #[arg(long)]
     minutes: Option<u64>,
     /// Headquarters is restored from backups and put back without a word, too.

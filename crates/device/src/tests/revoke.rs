@@ -10,7 +10,7 @@ use daftar_wire::message::{Access, Revocation};
 
 use super::reference::Held;
 use super::simulated::{Weather, sync_locked, sync_store};
-use super::world::{Hq, NOW_MS, PIN, c, files, id, officer_id, open, stands, stop, stop_in};
+use super::world::{Hq, NOW_MS, PIN, Tablet, c, files, id, officer_id, open, stands, stop, stop_in};
 use crate::draft::Draft;
 use crate::keyring::{ContactOutcome, Revoked};
 use crate::{Device, Error, Store};
@@ -359,4 +359,16 @@ fn what_is_taken_before_its_heads_are_said_again_fails_no_sync() {
     // Whoever does not know the root is asked once more, for the same heads, when the compartment is gone.
     let done = sync_store(&hq, &held, &store, Weather { forgets: true, ..Weather::default() }).expect("a whole link");
     assert_eq!((done.waiting, store.compartments().contains(&c(MOI))), (0, false));
+}
+
+#[test]
+fn of_an_open_compartment_of_which_nothing_came_it_is_said_that_it_is_open() {
+    let mut hq = Hq::new();
+    let Tablet { dir: _dir, store, .. } = hq.tablet(1, &[TEAM]);
+    let held = Mutex::new(Held::new(hq.keys.clone()));
+    let nothing = store.standing_in(&c(TEAM)).expect("read").expect("it is open");
+    assert_eq!((nothing.ranges, nothing.digest), (Vec::new(), daftar_wire::stream::digest(&[])), "whoever may only write says zeros");
+    sync_store(&hq, &held, &store, Weather::default()).expect("a whole link");
+    let confirmed = store.confirmed().expect("read");
+    assert!(confirmed.iter().any(|cursor| cursor.compartment == c(TEAM)), "it was said, and is said no more");
 }
