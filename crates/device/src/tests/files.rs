@@ -252,7 +252,11 @@ fn a_file_that_comes_in_any_order_is_whole_when_it_comes_to_its_name() {
     assert!(matches!(read(&tablet, &good.file.sha256), Err(Error::FileNotHere)), "a part is not the file");
     assert_eq!(store.put_chunk(&chunks[1]).expect("judged"), Put::Whole);
     assert_eq!(read(&tablet, &good.file.sha256).expect("here"), bytes);
-    assert_eq!((store.put_chunk(&chunks[0]).expect("judged"), store.put_chunk(&wrong).expect("judged")), (Put::Kept, Put::Bad), "twice is no fault");
+    assert_eq!(
+        (store.put_chunk(&chunks[0]).expect("judged"), store.put_chunk(&wrong).expect("judged")),
+        (Put::Kept, Put::Bad),
+        "twice is no fault"
+    );
     assert_eq!(read(&tablet, &good.file.sha256).expect("here"), bytes);
     // Chunks that fit each other and not the name are nobody's file.
     let (mut lie, mut parts) = manifest(&noise(5, 1000));
