@@ -22,7 +22,7 @@ use crate::vault::{ContactOutcome, Store};
 const SEGMENTS_AHEAD: usize = 4;
 /// Requests in one sync, at most: a server that says *more* for ever is not believed.
 const REQUESTS_MAX: u64 = 1000;
-/// Requests in one sync that compare heads, at most: what differs still is compared by the next sync.
+/// Requests in one sync that compare heads and bring nothing, at most: what differs still is compared by the next sync.
 const REPAIRS_MAX: u32 = 2;
 /// Requests in one sync for nothing but what came to wait meanwhile, at most.
 const AGAIN_MAX: u32 = 4;
@@ -140,7 +140,7 @@ async fn exchange_all<T: Transport>(link: Link<'_, T>) -> Result<(SyncReport, u6
     let counted = || link.transport.counted();
     let told = Told { to_send: blocking(store, Store::waiting).await?, tally: Arc::default(), progress: link.progress, counted: &counted };
     let heads = blocking(store, Store::differing).await?;
-    let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), again: 0, settled: Settled::default() };
+    let mut rounds = Rounds { repairs: u32::from(!heads.is_empty()), repaired: 0, again: 0, settled: Settled::default() };
     let budget = link.transport.budget();
     let mut question = Question { base: Base::Confirmed, heads, lineage: None, is_carried: false, budget, begun: Vec::new() };
     loop {
@@ -151,7 +151,8 @@ async fn exchange_all<T: Transport>(link: Link<'_, T>) -> Result<(SyncReport, u6
         }
         let differing = blocking(store, Store::differing).await?;
         report.differ = differing.len() as u64;
-        question = match rounds.next(question, &after, differing) {
+        let received = told.tally.received.load(Ordering::Relaxed);
+        question = match rounds.next(question, &after, differing, received) {
             Some(next) => next,
             None => break finish(report, rounds, &told, after.end.time_ms),
         };
@@ -183,15 +184,18 @@ struct After {
 }
 
 /// How often a sync has asked again.
+#[derive(Default)]
 struct Rounds {
     repairs: u32,
+    /// Changes that had come when heads were last compared.
+    repaired: u64,
     again: u32,
     settled: Settled,
 }
 
 impl Rounds {
-    /// The next request; `None`: all is said.
-    fn next(&mut self, asked: Question, after: &After, differing: Vec<Compartment>) -> Option<Question> {
+    /// The next request; `None`: all is said. `received`: changes that have come so far.
+    fn next(&mut self, asked: Question, after: &After, differing: Vec<Compartment>, received: u64) -> Option<Question> {
         if after.root_unknown && asked.base == Base::Confirmed {
             return Some(Question { base: Base::Nothing, lineage: after.lineage, ..asked });
         }
@@ -201,9 +205,15 @@ impl Rounds {
         if after.end.more {
             return question(Vec::new());
         }
-        if !differing.is_empty() && self.repairs < REPAIRS_MAX {
-            self.repairs += 1;
-            return question(differing);
+        if !differing.is_empty() {
+            // What was lacking may have been more than fits one answer.
+            if received > self.repaired {
+                (self.repaired, self.repairs) = (received, 0);
+            }
+            if self.repairs < REPAIRS_MAX {
+                self.repairs += 1;
+                return question(differing);
+            }
         }
         if after.news && self.again < AGAIN_MAX {
             self.again += 1;
@@ -295,5 +305,23 @@ pub(crate) async fn blocking<R: Send + 'static>(
     match tokio::task::spawn_blocking(move || f(&store)).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(Error::Unexpected("a task of the store stopped".into()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_compared_as_long_as_that_brings_something_and_twice_where_it_does_not() {
+        let asked =
+            || Question { base: Base::Confirmed, heads: Vec::new(), lineage: None, is_carried: false, budget: None, begun: Vec::new() };
+        let end = End { time_ms: 0, cursors: Vec::new(), more: false };
+        let after = After { end, root_unknown: false, lineage: None, news: false };
+        let team: Compartment = "team/imt-1".parse().expect("a name");
+        let mut rounds = Rounds::default();
+        let mut compared = |received| rounds.next(asked(), &after, vec![team.clone()], received).is_some();
+        assert!((1..50).all(&mut compared), "each brought a change");
+        assert_eq!([compared(49), compared(49), compared(49)], [true, false, false]);
     }
 }
