@@ -118,8 +118,8 @@ pub(crate) async fn listen(
     listener.finish(trouble.map(SyncError::from)).await
 }
 
-/// Whether it opens, closes or exchanges files: what was said before it is written into those that are open until then.
-fn is_of_files(step: &Step) -> bool {
+/// Whether it opens or closes compartments, or begins their streams anew: what was said before it is written first.
+fn opens_or_closes(step: &Step) -> bool {
     match step {
         Step::Granted(..) | Step::Anew(_) | Step::Revoked(_) | Step::Reopened(_) => true,
         Step::Receipted(_)
@@ -183,7 +183,7 @@ impl<'a> Listener<'a> {
                 tracing::info!("an old word of headquarters is passed over: it has spoken since");
                 continue;
             }
-            if is_of_files(&step) {
+            if opens_or_closes(&step) {
                 self.writers.settled().await;
             }
             match step {

@@ -58,6 +58,18 @@ fn an_equal_record_is_skipped_a_different_one_refused_and_no_grant_is_named() {
 }
 
 #[test]
+fn what_headquarters_said_twice_of_a_grant_is_no_officers_decision() {
+    let mut hq = Hq::new();
+    let store = hq.tablet(1, &["team/imt-1"]).store;
+    store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");
+    store.apply(&team(), &[hq.grant_item(&team(), super::world::officer_id(1), None)], None).expect("applied");
+    let vault = store.vault(&team()).expect("open");
+    assert_eq!(vault.conn().execute("UPDATE record SET conflicts = 1", []).expect("a table"), 2, "the stop and the grant");
+    let open: Vec<Kind> = store.in_conflict().expect("listed").iter().map(|item| item.kind).collect();
+    assert_eq!((open, store.counts(&team()).expect("counted").conflicts), (vec![Kind::Inspection], 1));
+}
+
+#[test]
 fn what_decides_the_audience_and_what_is_in_conflict_is_not_amended() {
     let store = Hq::new().tablet(1, &["team/imt-1"]).store;
     store.save(&stop(1, "01 A 123 BC", "Yusupov")).expect("saved");

@@ -147,15 +147,12 @@ impl Store {
                 let conn = vault.conn();
                 let mut rows = stream::all(&conn)?;
                 rows.retain(|row| row.device == self.info.id);
-                // What was kept back went on, under the same names, in a stream of which nothing waits.
+                // Where nothing waits, what was kept back of a stream went on in another, under the same names.
                 let none_waits = rows.iter().all(|row| row.receipted() >= row.end());
                 for row in &rows {
-                    let (stream, mut held) = (row.id(&c), None);
-                    if none_waits && row.end() < row.n {
-                        self.shared.keyring.unbox(&stream, row.n)?;
-                    }
+                    let (stream, at_hq, mut held) = (row.id(&c), if none_waits { row.n } else { row.receipted() }, None);
                     for (last, head) in self.shared.keyring.boxed_ends(&stream.incarnation)? {
-                        if last > row.receipted() || log::head_at(&conn, &c, row, last)? != Some(head) {
+                        if last > at_hq || log::head_at(&conn, &c, row, last)? != Some(head) {
                             break;
                         }
                         held = Some(last);
